@@ -1,0 +1,38 @@
+"""Errors that say what was expected, what came, where, and what to do."""
+
+
+class TrompeError(Exception):
+    """Something outside trompe is not as it must be; the message has four parts and fits on one line.
+
+    Args:
+        expected: What would have been right.
+        got: What was found instead.
+        where: The file, option or object concerned.
+        do: What the reader can do about it, as a full sentence.
+
+    Example:
+        >>> raise BadInput(expected="a budget of at least 1", got="0", where="--budget", do="Give a larger number.")
+        Traceback (most recent call last):
+        ...
+        trompe.core.errors.BadInput: --budget: expected a budget of at least 1; got 0. Give a larger number.
+    """
+
+    def __init__(self, *, expected: str, got: str, where: str, do: str) -> None:
+        self.expected, self.got, self.where, self.do = expected, got, where, do
+        super().__init__(" ".join(f"{where}: expected {expected}; got {got}. {do}".split()))
+
+
+class BadInput(TrompeError, ValueError):
+    """An option, an array or a name is not usable."""
+
+
+class TargetError(TrompeError, ValueError):
+    """A classifier answers in a way that cannot be judged."""
+
+
+class DataError(TrompeError, OSError):
+    """A data set cannot be had, or is not what it claims to be."""
+
+
+class RunError(TrompeError, OSError):
+    """A run folder cannot be read, written or resumed."""

@@ -1,0 +1,120 @@
+"""The numbers that decide: log-odds, bid values and the 8-bit grid, exact where fooling images live."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from trompe.core.types import Classwise, Images, Levels, Logits, Outputs
+
+Link = Literal["softmax", "independent"]
+
+VALUE_LIMIT = 1e3
+"""Log-odds are clipped to this range where they are compared or stored."""
+REJECTED = -2e3
+"""Bid value of a candidate exactly at the guard's threshold; below every accepted one."""
+SLACK_WEIGHT = 100.0
+"""How many units of bid value one unit of slack is worth."""
+
+
+def log_odds(logits: Logits, link: Link = "softmax") -> Classwise:
+    """Log-odds of every class against all others together, in float64.
+
+    For class c under a softmax this is ``z_c - logsumexp(z_j, j != c)``; where the link is independent (one sigmoid a
+    class) it is ``z_c``. Nothing saturates: a margin of 700 logits gives 700, where a float32 probability reads 1.0
+    from 17 on. The sum over the others is formed without the class itself, never as total minus own.
+
+    Args:
+        logits: Shape (n, classes), any float type, at least two classes for a softmax. Log-probabilities are as good.
+        link: How the outputs become probabilities.
+
+    Returns:
+        Shape (n, classes), float64; infinite where all other classes have probability 0.
+
+    Example:
+        >>> log_odds(torch.tensor([[800.0, 100.0, 0.0]]))[0].tolist()
+        [700.0, -700.0, -800.0]
+    """
+    z = logits.to(torch.float64)
+    if link == "independent":
+        return z
+    peak, top = z.max(1, keepdim=True)
+    against_top = z.scatter(1, top, -math.inf).logsumexp(1, keepdim=True)
+    weight = (z - peak).exp()
+    others = _sum_before(weight) + _sum_before(weight.flip(1)).flip(1)
+    return z - (peak + others.log()).scatter(1, top, against_top)
+
+
+def _sum_before(weight: Tensor) -> Tensor:
+    return torch.nn.functional.pad(weight, (1, 0))[:, :-1].cumsum(1)
+
+
+def confidence(odds: Tensor) -> Tensor:
+    """Probability for given log-odds, float64 in [0, 1]; for people to read, never to be maximised."""
+    return torch.sigmoid(odds.to(torch.float64))
+
+
+def level_odds(level: float) -> float:
+    """Log-odds of a confidence level strictly between 0 and 1.
+
+    Example:
+        >>> round(level_odds(0.9999), 3)
+        9.21
+    """
+    return math.log(level) - math.log1p(-level)
+
+
+def say_confidence(odds: float) -> str:
+    """A confidence as a person writes it, with as many nines as it has, and never a false 100 %.
+
+    Example:
+        >>> say_confidence(level_odds(0.5)), say_confidence(level_odds(0.999997)), say_confidence(300.0)
+        ('50.0 %', '99.9997 %', 'all but 1e-130')
+    """
+    doubt = 1.0 / (1.0 + math.exp(min(odds, 700.0)))
+    if doubt >= 0.005:
+        return f"{100 * (1 - doubt):.1f} %"
+    digits = math.ceil(-math.log10(doubt)) - 2
+    if digits > 12:
+        return f"all but 1e{math.floor(math.log10(doubt)):d}"
+    step = 10.0**-digits
+    return f"{100 - step * math.ceil(100 * doubt / step):.{digits}f} %"
+
+
+def bid_value(outputs: Outputs, link: Link = "softmax") -> Classwise:
+    """What a candidate is worth in every class; the one order in which candidates compete.
+
+    Accepted: log-odds clipped to +-1e3. Rejected (slack below 0): -2e3 + 100 * slack, so that any accepted candidate
+    beats any rejected one and a rejected one can still climb towards the threshold.
+
+    Args:
+        outputs: Logits of shape (n, classes) and, where a guard stands in front, slack of the same shape.
+        link: How the outputs become probabilities.
+
+    Returns:
+        Shape (n, classes), float64, finite for finite slack.
+    """
+    value = log_odds(outputs.logits, link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+    if outputs.slack is None:
+        return value
+    slack = outputs.slack.to(torch.float64)
+    return torch.where(slack >= 0, value, REJECTED + SLACK_WEIGHT * slack.clamp(max=0.0))
+
+
+def quantise(images: Images) -> Images:
+    """The nearest image on the 8-bit grid k/255; halves go to the even level. Values outside [0, 1] are clamped.
+
+    Differs from the released code of Nguyen 2015, which truncates.
+    """
+    return from_levels(to_levels(images))
+
+
+def to_levels(images: Images) -> Levels:
+    """The bytes of an image: uint8 in 0 .. 255, same shape, rounded to the nearest level."""
+    return (images * 255.0).round().clamp(0.0, 255.0).to(torch.uint8)
+
+
+def from_levels(levels: Levels) -> Images:
+    """The image of given bytes: float32 k/255, same shape. `to_levels` gives the bytes back exactly."""
+    return levels.to(torch.float32) / 255.0

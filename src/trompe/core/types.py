@@ -1,0 +1,267 @@
+"""The nouns: what is evolved, judged, bid for and won. Everything else is an instance of these.
+
+First axis is the batch. Images are float32 in [0, 1] on the grid k/255, shape (n, channels, height, width).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+
+from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
+from torch import Tensor
+
+from trompe.core.seeds import Stream
+
+Images = Float32[Tensor, "n channels height width"]
+"""Inputs as the target sees them: float32 in [0, 1]."""
+Levels = UInt8[Tensor, "n channels height width"]
+"""Inputs as they are kept: bytes."""
+Logits = Float[Tensor, "n classes"]
+Classwise = Float64[Tensor, "n classes"]
+Rows = Int64[Tensor, " n"]
+Parents = Int64[Tensor, "n 2"]
+"""Ids of both parents; -1 where there is none."""
+Mask = Bool[Tensor, "..."]
+
+
+class Genomes(Protocol):
+    """A batch of genomes: a frozen record of tensors whose first axis is the genome."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Tensor) -> Self:
+        """The genomes at the given int64 rows, in that order, repeats allowed."""
+        ...
+
+    def join(self, others: Sequence[Self]) -> Self:
+        """These genomes followed by all of the others'."""
+        ...
+
+    def to_arrays(self) -> dict[str, Tensor]:
+        """Plain CPU tensors by name, from which `from_arrays` makes equal genomes."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Tensor]) -> Self:
+        """Genomes from what `to_arrays` gave."""
+        ...
+
+
+G = TypeVar("G", bound=Genomes)
+
+
+class Encoding(Protocol[G]):
+    """What evolves, and how it becomes an input. It never judges.
+
+    Attributes:
+        name: As in method names, for example ``"pixels"``.
+        genome_type: The class of its genomes, for reading them back.
+        differentiable: Whether gradients can flow through `express`.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in method names, for example ``"pixels"``."""
+        ...
+
+    @property
+    def genome_type(self) -> type[G]:
+        """The class of its genomes, for reading them back."""
+        ...
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients can flow through `express`."""
+        ...
+
+    def random(self, n: int, stream: Stream) -> G:
+        """Fresh genomes."""
+        ...
+
+    def vary(self, parents: G, stream: Stream) -> G:
+        """One child a parent, rows 2i and 2i + 1 being a mating pair; the parents are left as they were."""
+        ...
+
+    def express(self, genomes: G) -> Images:
+        """The inputs these genomes stand for, on the 8-bit grid; the same genomes always give the same bytes."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Every setting by name, JSON-ready, for the run's record."""
+        ...
+
+
+class InputSpec(Protocol):
+    """The kind of input a target takes, and how one is written down, read back and shown."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch axis."""
+        ...
+
+    def write(self, path: Path, levels: Tensor, note: str) -> None:
+        """Store one input's bytes in a file that a person can open, with a note inside it."""
+        ...
+
+    def read(self, path: Path) -> Tensor:
+        """The bytes of one input from a file that `write` made."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Every setting by name, JSON-ready."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a target says of n inputs.
+
+    Attributes:
+        logits: Shape (n, classes); log-probabilities are as good.
+        slack: Shape (n, classes), from a guard: 0 is its threshold, >= 0 accepted, 1 the median natural input.
+            None where nothing is ever refused.
+        features: Shape (n, d), of a named inner layer, where asked for.
+    """
+
+    logits: Logits
+    slack: Float[Tensor, "n classes"] | None = None
+    features: Float[Tensor, "n features"] | None = None
+
+
+class Target(Protocol):
+    """A classifier under test: a function of inputs, with no memory of what it was asked.
+
+    Attributes:
+        name: What it is called in commands, files and pages.
+        spec: The inputs it takes.
+        labels: One name a class, in output order, all different.
+        link: How its outputs become probabilities.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in commands, files and pages."""
+        ...
+
+    @property
+    def spec(self) -> InputSpec:
+        """The inputs it takes."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One name a class, in output order, all different."""
+        ...
+
+    @property
+    def link(self) -> Literal["softmax", "independent"]:
+        """How its outputs become probabilities."""
+        ...
+
+    def judge(self, inputs: Images) -> Outputs:
+        """What it says of each input; row i depends on input i alone."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides its answers: weights, preprocessing, shape, labels."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidates(Generic[G]):
+    """Inputs that were made to be judged, with where they came from.
+
+    Attributes:
+        ids: The evaluation at which each was judged, counted from 0 within its search.
+        parents: Ids of both parents; -1 where there is none.
+        genomes: What they were expressed from.
+        inputs: What was judged, on the 8-bit grid.
+    """
+
+    ids: Rows
+    parents: Parents
+    genomes: G
+    inputs: Images
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Tensor) -> Self:
+        """The candidates at the given rows, in that order."""
+        genomes = self.genomes.take(rows)
+        return type(self)(self.ids[rows], self.parents[rows], genomes, self.inputs[rows])
+
+
+@dataclass(frozen=True)
+class Bids:
+    """What each candidate offers for each niche; higher is better.
+
+    Attributes:
+        value: Shape (n, niches), float64; -inf is no bid at all.
+    """
+
+    value: Float64[Tensor, "n niches"]
+
+
+class Niches(Protocol):
+    """The places that candidates compete for."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a niche, all different."""
+        ...
+
+    def bids(self, outputs: Outputs, inputs: Images) -> Bids:
+        """What each candidate offers for each niche."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wins(Generic[G]):
+    """What one offer changed in an archive.
+
+    Attributes:
+        niche: Shape (m,), niches that were taken over, ascending.
+        row: Shape (m,), which of `winners` took each.
+        value: Shape (m,), the bid values that won.
+        winners: Every candidate that took a niche, once each.
+        first_niche: Shape (f,), niches in which a level was reached for the first time.
+        first_level: Shape (f,), index of that level.
+        first_row: Shape (f,), which of `firsts` reached it.
+        first_value: Shape (f,), the bid values that reached it.
+        firsts: Every candidate that was first somewhere, once each.
+    """
+
+    niche: Rows
+    row: Rows
+    value: Float64[Tensor, " n"]
+    winners: Candidates[G]
+    first_niche: Int64[Tensor, " f"]
+    first_level: Int64[Tensor, " f"]
+    first_row: Int64[Tensor, " f"]
+    first_value: Float64[Tensor, " f"]
+    firsts: Candidates[G]
+
+
+@dataclass(frozen=True)
+class Step(Generic[G]):
+    """One round of a search, after it happened.
+
+    Attributes:
+        number: Counted from 0, the random beginning.
+        evaluations: Candidates judged since the search began.
+        forwards: Rows sent to the target since then, padding included.
+        backwards: Gradient rows since then.
+        wins: What changed.
+        statistics: Numbers about the archive after the step, by name, all finite.
+        state: What a search must know to go on after this step, beyond the archive.
+    """
+
+    number: int
+    evaluations: int
+    forwards: int
+    backwards: int
+    wins: Wins[G]
+    statistics: Mapping[str, float]
+    state: Mapping[str, Tensor] = field(default_factory=dict)

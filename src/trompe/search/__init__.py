@@ -1,0 +1,1 @@
+"""Searches: generators of steps over one archive, judged at one seam."""

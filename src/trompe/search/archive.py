@@ -1,0 +1,128 @@
+"""The one mutable object of a run: the best candidate of every niche, and who was first at every level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from trompe.core.errors import TargetError
+from trompe.core.numerics import level_odds
+from trompe.core.seeds import Stream
+from trompe.core.types import Bids, Candidates, G, Rows, Wins
+
+
+@dataclass
+class Elites(Generic[G]):
+    """The occupants of the niches, as they are kept and restored.
+
+    Attributes:
+        value: Shape (niches,), bid values; -inf where a niche is empty.
+        ids: Shape (niches,), ids of the occupants; -1 where empty.
+        genomes: One a niche; meaningless where empty. None before the first offer.
+        crossed: Shape (niches, levels), ids of the first to reach each level; -1 where nobody has.
+    """
+
+    value: Float64[Tensor, " niches"]
+    ids: Int64[Tensor, " niches"]
+    genomes: G | None
+    crossed: Int64[Tensor, "niches levels"]
+
+
+class Archive(Generic[G]):
+    """Keeps the strictly best candidate of each niche; ties go to the earliest.
+
+    Differs from the released code of Nguyen 2015, where the candidates of a batch enter one by one: here the batch's
+    best enters. The occupants after a batch are the same; takeovers within one are not counted.
+
+    Args:
+        niches: How many.
+        levels: Confidence levels whose first crossing is noted, ascending.
+
+    Example:
+        >>> archive = Archive(niches=10, levels=(0.5, 0.99))
+        >>> archive.elites.value.isinf().all().item()
+        True
+    """
+
+    def __init__(self, niches: int, levels: Sequence[float]) -> None:
+        self._thresholds = torch.tensor([level_odds(level) for level in levels], dtype=torch.float64)
+        empty = torch.full((niches,), -1)
+        crossed = torch.full((niches, len(levels)), -1)
+        self.elites: Elites[G] = Elites(torch.full((niches,), -torch.inf, dtype=torch.float64), empty, None, crossed)
+
+    def offer(self, candidates: Candidates[G], bids: Bids) -> Wins[G]:
+        """Let candidates compete, in their order.
+
+        Returns:
+            Who took which niche, and who was the first to reach which level.
+
+        Raises:
+            TargetError: A bid is NaN.
+        """
+        self._check(bids, candidates)
+        old = self.elites
+        best = bids.value.argmax(0)  # the first of equals: documented, and held by a test
+        value = bids.value.gather(0, best.unsqueeze(0)).squeeze(0)
+        won = (value > old.value).nonzero().flatten()
+        rows, row = best[won].unique(return_inverse=True)
+        winners = candidates.take(rows)
+        first_niche, first_level, first_candidate = self._first_crossings(bids.value)
+        first_rows, first_row = first_candidate.unique(return_inverse=True)
+        firsts = candidates.take(first_rows)
+        if len(won):
+            self._seat(won, row, value[won], winners)
+        old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
+        return Wins(
+            won, row, value[won], winners, first_niche, first_level, first_row,
+            bids.value[first_candidate, first_niche], firsts,
+        )  # fmt: skip
+
+    def parents(self, n: int, stream: Stream) -> tuple[G, Rows]:
+        """Genomes and ids of n parents, uniform over the occupied niches, with replacement.
+
+        A candidate that holds k niches is k times as likely (Nguyen 2015).
+
+        Raises:
+            LookupError: Every niche is empty.
+        """
+        filled = (self.elites.ids >= 0).nonzero().flatten()
+        if self.elites.genomes is None or not len(filled):
+            raise LookupError("an empty archive has no parents; offer candidates first")
+        niche = filled[stream.integers(n, len(filled))]
+        return self.elites.genomes.take(niche), self.elites.ids[niche]
+
+    def _seat(self, won: Tensor, row: Tensor, value: Tensor, winners: Candidates[G]) -> None:
+        elites = self.elites
+        niches = len(elites.value)
+        if elites.genomes is None:
+            elites.genomes = winners.genomes.take(torch.zeros(niches, dtype=torch.int64))
+        source = torch.arange(niches)
+        source[won] = niches + row
+        elites.genomes = elites.genomes.join([winners.genomes]).take(source)
+        elites.value[won] = value
+        elites.ids[won] = winners.ids[row]
+
+    def _first_crossings(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Niche, level and candidate of every level reached for the first time, ordered by niche, then level."""
+        open_niches = (self.elites.crossed < 0).any(1).nonzero().flatten()
+        none = torch.empty(0, dtype=torch.int64)
+        if not len(open_niches):
+            return none, none, none
+        reached = value[:, open_niches].unsqueeze(2) >= self._thresholds
+        new = reached.any(0) & (self.elites.crossed[open_niches] < 0)
+        which, level = new.nonzero().unbind(1)
+        candidate = reached.to(torch.uint8).argmax(0)[which, level]
+        return open_niches[which], level, candidate
+
+    def _check(self, bids: Bids, candidates: Candidates[G]) -> None:
+        if bool(bids.value.isnan().any()):
+            row = int(bids.value.isnan().any(1).nonzero()[0])
+            raise TargetError(
+                expected="a number for every bid",
+                got="NaN",
+                where=f"candidate {int(candidates.ids[row])}",
+                do="Check the model for overflow on inputs of this kind.",
+            )

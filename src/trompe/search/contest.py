@@ -1,0 +1,110 @@
+"""What every search shares: making candidates of genomes, having them judged, letting them compete."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Generic
+
+import torch
+from torch import Tensor
+
+from trompe.core.numerics import level_odds
+from trompe.core.types import Candidates, Encoding, G, Niches, Step
+from trompe.search.archive import Archive
+from trompe.search.judge import Judge
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a population search goes on.
+
+    Attributes:
+        seed: Of every stream it draws from.
+        generations: Steps after the random beginning.
+        population: Candidates a generation.
+        initial: Candidates of the random beginning.
+        budget: Evaluations in all, at most; None for as many as the generations take.
+    """
+
+    seed: int
+    generations: int = 200
+    population: int = 200
+    initial: int = 200
+    budget: int | None = None
+
+    def room(self, done: int, wanted: int) -> int:
+        """How many of the wanted evaluations the budget still allows."""
+        return wanted if self.budget is None else max(0, min(wanted, self.budget - done))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where a search stands.
+
+    Attributes:
+        number: Of the last step; -1 before the first.
+        evaluations: Candidates judged so far.
+        forwards: Rows sent to the target so far.
+        backwards: Gradient rows so far.
+    """
+
+    number: int = -1
+    evaluations: int = 0
+    forwards: int = 0
+    backwards: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Contest(Generic[G]):
+    """Where candidates are expressed, judged and bid for.
+
+    Attributes:
+        encoding: Makes inputs of genomes.
+        judge: Asks the target.
+        niches: Turn its answers into bids.
+        levels: Confidence levels that statistics count.
+    """
+
+    encoding: Encoding[G]
+    judge: Judge
+    niches: Niches
+    levels: Sequence[float]
+
+    def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally) -> tuple[Step[G], Tally]:
+        """Judge these genomes and offer them to the archive.
+
+        Args:
+            archive: Changed in place.
+            genomes: One a candidate.
+            parents: Int64, shape (n, 2), -1 where there is none.
+            tally: Where the search stood before.
+
+        Returns:
+            The step that happened, and where the search stands now.
+        """
+        n = len(genomes)
+        inputs = self.encoding.express(genomes)
+        ids = torch.arange(tally.evaluations, tally.evaluations + n)
+        candidates = Candidates(ids, parents, genomes, inputs)
+        wins = archive.offer(candidates, self.niches.bids(self.judge.judge(inputs), inputs))
+        after = replace(
+            tally,
+            number=tally.number + 1,
+            evaluations=tally.evaluations + n,
+            forwards=tally.forwards + self.judge.forwards(n),
+        )
+        statistics = archive_statistics(archive.elites.value, self.levels)
+        statistics["takeovers"] = len(wins.niche)
+        return Step(after.number, after.evaluations, after.forwards, after.backwards, wins, statistics), after
+
+
+def archive_statistics(value: Tensor, levels: Sequence[float]) -> dict[str, float]:
+    """Numbers about the occupied niches: how many, lowest, median and highest bid value, how many at each level."""
+    filled = value[~value.isinf()].sort().values
+    n = len(filled)
+    statistics: dict[str, float] = {"filled": n}
+    if n:
+        middle = 0.5 * (filled[(n - 1) // 2] + filled[n // 2])
+        statistics |= {"lowest": filled[0].item(), "median": middle.item(), "highest": filled[-1].item()}
+    reached = {f"confident@{level:g}": int((value >= level_odds(level)).sum()) for level in levels}
+    return {name: number for name, number in {**statistics, **reached}.items() if math.isfinite(number)}

@@ -1,0 +1,95 @@
+"""A torch module as a target."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from trompe.core.check import check_images
+from trompe.core.errors import TargetError
+from trompe.core.specs import ImageSpec
+from trompe.core.types import Images, Outputs
+
+
+@dataclass(frozen=True, eq=False)
+class TorchTarget:
+    """A torch module in evaluation mode that takes images in [0, 1] and gives one logit a class.
+
+    Preprocessing (mean, scale, ...) belongs inside the module.
+
+    Attributes:
+        name: What it is called in commands, files and pages.
+        module: Called with float32 images of shape (n, channels, height, width); gives (n, classes).
+        spec: The images it takes.
+        labels: One name a class, all different.
+        link: How its outputs become probabilities.
+
+    Raises:
+        TargetError: The module is in training mode, or the labels are fewer than two or not all different.
+
+    Example:
+        >>> flat = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).eval()
+        >>> target = TorchTarget("tiny", flat, ImageSpec(1, 2, 2), ("left", "right"))
+        >>> tuple(target.judge(torch.zeros(3, 1, 2, 2)).logits.shape)
+        (3, 2)
+    """
+
+    name: str
+    module: nn.Module
+    spec: ImageSpec
+    labels: tuple[str, ...]
+    link: Literal["softmax", "independent"] = "softmax"
+
+    def __post_init__(self) -> None:
+        training = [name or "the module" for name, part in self.module.named_modules() if part.training]
+        if training:
+            raise TargetError(
+                expected="a module in evaluation mode",
+                got=f"training mode in {training[0]} and {len(training) - 1} more",
+                where=f"target {self.name}",
+                do="Call .eval() on it; dropout and batch statistics make the answers depend on the batch.",
+            )
+        if len(self.labels) < 2 or len(set(self.labels)) < len(self.labels):
+            raise TargetError(
+                expected="at least two labels, all different",
+                got=f"{len(self.labels)} labels, {len(set(self.labels))} different",
+                where=f"target {self.name}",
+                do="Number the labels that repeat.",
+            )
+
+    def judge(self, inputs: Images) -> Outputs:
+        """Logits for each image; gradients flow where the caller records them.
+
+        Raises:
+            BadInput: Not float32 in [0, 1] of the target's shape.
+            TargetError: The module refuses this shape.
+        """
+        check_images(inputs, self.spec.shape, f"target {self.name}")
+        try:
+            return Outputs(self.module(inputs))
+        except RuntimeError as cause:
+            if "size" not in str(cause) and "shape" not in str(cause) and "channels" not in str(cause):
+                raise
+            raise TargetError(
+                expected=f"a module that takes images of shape {('n', *self.spec.shape)}",
+                got=str(cause).strip().splitlines()[0],
+                where=f"target {self.name}",
+                do="Check the declared shape against the model's first layer.",
+            ) from cause
+
+    def fingerprint(self) -> str:
+        """sha256 over every weight and buffer by name, the module's structure, the input shape, labels and link."""
+        digest = hashlib.sha256()
+        head = {"module": repr(self.module), "spec": self.spec.describe(), "labels": self.labels, "link": self.link}
+        digest.update(json.dumps(head, sort_keys=True).encode())
+        for name, value in sorted(self.module.state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            digest.update(_bytes(value))
+        return digest.hexdigest()
+
+
+def _bytes(value: Tensor) -> bytes:
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -1,0 +1,103 @@
+"""A trained network on disk: weights, a card that says how it came to be, and a hundred real test images."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from trompe.core.errors import TargetError
+from trompe.core.specs import ImageSpec
+from trompe.data import Split
+from trompe.targets.architectures import ARCHITECTURES, Centred
+from trompe.targets.torch import TorchTarget
+
+WEIGHTS, CARD, SAMPLES = "model.safetensors", "card.json", "samples.safetensors"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands beside the weights.
+
+    Attributes:
+        architecture: A key of `ARCHITECTURES`.
+        data: The data set it was trained on.
+        seed: Of its initial weights and the order of its data.
+        labels: One name a class.
+        command: The command that makes it again.
+        choose_errors: Images named wrongly of the 10,000 to choose on.
+        test_errors: Images named wrongly of the 10,000 test images, which were opened once, for this number.
+        recipe: Every setting of the training.
+        versions: Of what trained it.
+    """
+
+    architecture: str
+    data: str
+    seed: int
+    labels: tuple[str, ...]
+    command: str
+    choose_errors: int
+    test_errors: int
+    recipe: dict[str, Any]
+    versions: dict[str, str]
+
+
+def save_trained(folder: Path, module: nn.Module, card: Card, samples: Split) -> None:
+    """Write the three files of a trained network into a folder that exists."""
+    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / WEIGHTS)
+    (folder / CARD).write_text(json.dumps(vars(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    save_file({"images": samples.images.contiguous(), "classes": samples.classes}, folder / SAMPLES)
+
+
+def load_trained(folder: Path, name: str) -> TorchTarget:
+    """The network that `save_trained` wrote, as a target.
+
+    Raises:
+        TargetError: A file is missing, damaged, or of another architecture.
+    """
+    card = read_card(folder)
+    if card.architecture not in ARCHITECTURES:
+        raise _damaged(folder / CARD, f"an architecture among {', '.join(ARCHITECTURES)}", repr(card.architecture))
+    module = Centred(ARCHITECTURES[card.architecture](), torch.zeros(1, 28, 28))
+    try:
+        module.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as cause:
+        raise _damaged(folder / WEIGHTS, f"whole weights of a {card.architecture}", str(cause)) from cause
+    module.eval().requires_grad_(False)
+    return TorchTarget(name, module, ImageSpec(1, 28, 28), card.labels)
+
+
+def read_card(folder: Path) -> Card:
+    """The card beside the weights.
+
+    Raises:
+        TargetError: It is missing or damaged.
+    """
+    try:
+        fields = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return Card(**{**fields, "labels": tuple(fields["labels"])})
+    except (OSError, ValueError, TypeError, KeyError) as cause:
+        raise _damaged(folder / CARD, "the card of a trained network", str(cause)) from cause
+
+
+def read_samples(folder: Path) -> Split:
+    """A hundred real test images, ten a class, the first of each class in the test set's order.
+
+    Raises:
+        TargetError: The file is missing or damaged.
+    """
+    try:
+        arrays = load_file(folder / SAMPLES)
+        return Split(arrays["images"], arrays["classes"])
+    except (OSError, SafetensorError, KeyError) as cause:
+        raise _damaged(folder / SAMPLES, "the sample images of a trained network", str(cause)) from cause
+
+
+def _damaged(path: Path, expected: str, got: str) -> TargetError:
+    return TargetError(
+        expected=expected, got=got, where=str(path), do="Train it again with `trompe train`, or install trompe again."
+    )

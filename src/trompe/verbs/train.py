@@ -1,0 +1,83 @@
+"""`train`: make one of trompe's own small networks, the same way for the same seed."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from trompe.core.check import check_at_least
+from trompe.core.errors import BadInput
+from trompe.data import Dataset, Split, load
+from trompe.settings import TrainSettings
+from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
+from trompe.targets.trained import CARD, Card, save_trained
+from trompe.targets.training import Recipe, errors, fit
+
+
+def train(settings: TrainSettings) -> Path:
+    """Train a network and write its folder; see `training` for progress.
+
+    Returns:
+        The folder, which stands wherever a TARGET is expected.
+
+    Raises:
+        BadInput: The folder holds a network already, or a setting is out of range.
+        DataError: The data cannot be had.
+    """
+    for _ in training(settings):
+        pass
+    return settings.out
+
+
+def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
+    """Train as `train` does.
+
+    Yields:
+        Iterations done and the loss of the last one, after each.
+    """
+    check_at_least(settings.iterations, 1, "--iterations")
+    check_at_least(settings.seed, 0, "--seed")
+    _check_folder(settings.out)
+    data = load(settings.data)
+    recipe = Recipe(iterations=settings.iterations)
+    net = ARCHITECTURES[settings.architecture]()
+    initialise(net, settings.seed)
+    module = Centred(net, data.train.images.to(torch.float64).mean(0))
+    yield from fit(module, data.train, recipe, settings.seed)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    save_trained(settings.out, module, _card(settings, recipe, module, data), _samples(data.test))
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(expected="a folder", got="a file", where=f"--out {folder}", do="Choose another place.")
+    if (folder / CARD).exists():
+        raise BadInput(
+            expected="a folder without a network",
+            got="one with a trained network in it",
+            where=f"--out {folder}",
+            do="Choose another folder, or delete this one.",
+        )
+
+
+def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Dataset) -> Card:
+    return Card(
+        architecture=settings.architecture,
+        data=settings.data,
+        seed=settings.seed,
+        labels=data.labels,
+        command=f"trompe train {settings.architecture} --data {settings.data} --seed {settings.seed} "
+        f"--iterations {settings.iterations}",
+        choose_errors=errors(module, data.choose),
+        test_errors=errors(module, data.test),
+        recipe=asdict(recipe),
+        versions={"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()},
+    )
+
+
+def _samples(test: Split) -> Split:
+    rows = torch.cat([(test.classes == name).nonzero().flatten()[:10] for name in range(int(test.classes.max()) + 1)])
+    return Split(test.images[rows], test.classes[rows])
