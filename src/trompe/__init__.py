@@ -1,0 +1,55 @@
+"""trompe: how sure is your classifier about nonsense?
+
+Verbs are plain functions with the names of the commands: `fool`, `verify`, `rerun`, `train`. `load_target` and
+`open_run` turn names and folders into objects. Everything is loaded when it is first used, so that importing the
+package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trompe.core.errors import TrompeError
+    from trompe.run import Run, open_run
+    from trompe.settings import FoolSettings
+    from trompe.targets import TorchTarget, bundled_targets, load_target
+    from trompe.verbs.fool import fool, fool_with
+    from trompe.verbs.rerun import rerun
+    from trompe.verbs.train import train
+    from trompe.verbs.verify import verify
+
+_HOMES = {
+    "FoolSettings": "trompe.settings",
+    "Run": "trompe.run",
+    "TorchTarget": "trompe.targets",
+    "TrompeError": "trompe.core.errors",
+    "bundled_targets": "trompe.targets",
+    "fool": "trompe.verbs.fool",
+    "fool_with": "trompe.verbs.fool",
+    "load_target": "trompe.targets",
+    "open_run": "trompe.run",
+    "rerun": "trompe.verbs.rerun",
+    "train": "trompe.verbs.train",
+    "verify": "trompe.verbs.verify",
+}
+
+__all__ = [
+    "FoolSettings",
+    "Run",
+    "TorchTarget",
+    "TrompeError",
+    "bundled_targets",
+    "fool",
+    "fool_with",
+    "load_target",
+    "open_run",
+    "rerun",
+    "train",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trompe' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

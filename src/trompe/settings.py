@@ -3,19 +3,79 @@
 Only the standard library and the command-line library are imported here, so that `--help` is instant.
 """
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
+class FoolSettings:
+    """Make inputs that mean nothing and that a classifier is certain about, and keep the best for every class."""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier: a bundled name (see `trompe targets`) or a folder that `trompe train` wrote."""
+    _: KW_ONLY
+    by: Literal["evolve", "scatter"] = "evolve"
+    """The search: MAP-Elites over classes, or the best of as many random inputs (the baseline)."""
+    encoding: Literal["pixels"] = "pixels"
+    """What evolves: one gene a pixel value."""
+    preset: Literal["paper", "released-code"] = "paper"
+    """Settings of the encoding, where the paper (Nguyen 2015) and the code released with it disagree."""
+    generations: int = 200
+    """Generations after the random beginning, at most."""
+    population: int = 200
+    """Candidates a generation, and in the random beginning."""
+    batch: int | None = None
+    """Candidates judged together before the archive changes; divides the population. By default 50 where that divides
+    it, otherwise all of it; with the preset released-code always all of it."""
+    budget: int | None = None
+    """Evaluations (candidates judged) at most; by default as many as the generations take."""
+    confidence: float | None = 0.9999
+    """Stop once every class has an image of this confidence; None to go on to the end."""
+    time: str | None = None
+    """Stop after this long, for example 90s, 10m or 2h. Where a run stops by time is not repeatable."""
+    classes: tuple[str, ...] = ()
+    """Labels to attempt; by default all."""
+    seed: int = 0
+    """The same seed on the same type of machine gives the same bytes."""
+    threads: int = 1
+    """Of torch. More than one is slower on small images and other bytes."""
+    out: Path
+    """The run folder: empty, or not there yet, or with --resume a run."""
+    resume: bool = False
+    """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """Read the images of a run back from disk, score them again, and compare with what was recorded."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder; it may be read-only."""
+
+
+@dataclass(frozen=True)
+class RerunSettings:
+    """Repeat a run with its stored settings and judge, and say whether the same bytes came out."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder to repeat."""
+    _: KW_ONLY
+    out: Path
+    """The new run folder."""
+    resume: bool = False
+    """Go on with a repetition that was interrupted."""
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """Train one of trompe's own small networks and write it as a target folder."""
 
     architecture: Positional[Literal["lenet", "mlp", "softmax"]]
     """The network: the paper's LeNet, a fully connected one, or a linear classifier."""
+    _: KW_ONLY
     data: Literal["mnist", "fashion-mnist"] = "mnist"
     """What to train on: 50,000 images; 10,000 more to choose on; the 10,000 test images are opened once, at the end."""
     seed: int = 0
@@ -24,3 +84,8 @@ class TrainSettings:
     """Batches of 64 images."""
     out: Path
     """Folder to write: weights, card, a hundred test images."""
+
+
+@dataclass(frozen=True)
+class TargetsSettings:
+    """List the classifiers that come with trompe."""

@@ -57,7 +57,6 @@ class Encoding(Protocol[G]):
     Attributes:
         name: As in method names, for example ``"pixels"``.
         genome_type: The class of its genomes, for reading them back.
-        differentiable: Whether gradients can flow through `express`.
     """
 
     @property
@@ -68,11 +67,6 @@ class Encoding(Protocol[G]):
     @property
     def genome_type(self) -> type[G]:
         """The class of its genomes, for reading them back."""
-        ...
-
-    @property
-    def differentiable(self) -> bool:
-        """Whether gradients can flow through `express`."""
         ...
 
     def random(self, n: int, stream: Stream) -> G:

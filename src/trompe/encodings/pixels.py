@@ -59,8 +59,8 @@ class PixelSettings:
 
     Attributes:
         mutation_rate: Chance of each gene to mutate, independently; 0.1 in paper and code.
-        halving_period: Generations after which the rate is halved, again and again; 0 never. 1000 in the paper,
-            absent from the released code.
+        halving_period: Steps after which the rate is halved, again and again; 0 never. 1000 generations in the
+            paper (a generation may be several steps), absent from the released code.
         mutation_index: Polynomial mutation's eta; the paper's "mutation strength of 15". The mean step is
             1 / (eta + 2) of the range.
         crossover_rate: Chance of each pair of parents to be crossed (SBX, simulated binary). The paper describes
@@ -111,7 +111,7 @@ class Pixels:
     def vary(self, parents: PixelGenomes, stream: Stream) -> PixelGenomes:
         """Children of the parents: crossed in pairs where the settings say so, then mutated.
 
-        The rate of mutation halves with ``stream.step``, the generation.
+        The rate of mutation halves with ``stream.step``, the step of the search.
         """
         genes = self._cross(parents.genes, stream.branch("crossover"))
         periods = stream.step // self.settings.halving_period if self.settings.halving_period else 0
@@ -127,7 +127,7 @@ class Pixels:
         return quantise(genomes.genes.reshape(-1, *self.spec.shape))
 
     def describe(self) -> dict[str, Any]:
-        """Name and every setting."""
+        """Name and every setting, JSON-ready."""
         return {"name": self.name, **asdict(self.settings)}
 
     def _cross(self, genes: Tensor, stream: Stream) -> Tensor:

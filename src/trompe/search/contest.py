@@ -16,25 +16,46 @@ from trompe.search.judge import Judge
 
 @dataclass(frozen=True)
 class Plan:
-    """How long a population search goes on.
+    """How long a population search goes on, and how often its archive changes.
+
+    A step is a batch of offspring; a generation is as many steps as make up its population.
 
     Attributes:
         seed: Of every stream it draws from.
-        generations: Steps after the random beginning.
+        generations: Generations after the random beginning.
         population: Candidates a generation.
-        initial: Candidates of the random beginning.
+        batch: Candidates a step: judged together before the archive changes. Divides the population.
+        initial: Candidates of the random beginning, which is step 0.
         budget: Evaluations in all, at most; None for as many as the generations take.
+
+    Example:
+        >>> plan = Plan(seed=0, generations=3, population=200, batch=50)
+        >>> plan.last, plan.generation(1), plan.generation(4), plan.generation(5)
+        (12, 1, 1, 2)
     """
 
     seed: int
     generations: int = 200
     population: int = 200
+    batch: int = 50
     initial: int = 200
     budget: int | None = None
 
-    def room(self, done: int, wanted: int) -> int:
-        """How many of the wanted evaluations the budget still allows."""
-        return wanted if self.budget is None else max(0, min(wanted, self.budget - done))
+    @property
+    def last(self) -> int:
+        """Number of the last step."""
+        return self.generations * self.population // self.batch
+
+    def generation(self, step: int) -> int:
+        """The generation that a step belongs to; 0 is the random beginning."""
+        return -(-step * self.batch // self.population)
+
+    def wanted(self, tally: "Tally") -> int:
+        """How many candidates the next step may judge; 0 where the search is at its end."""
+        if tally.number >= self.last:
+            return 0
+        wanted = self.initial if tally.number < 0 else self.batch
+        return wanted if self.budget is None else max(0, min(wanted, self.budget - tally.evaluations))
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,10 @@ class Tally:
     evaluations: int = 0
     forwards: int = 0
     backwards: int = 0
+
+
+BEGINNING = Tally()
+"""Before the first step."""
 
 
 @dataclass(frozen=True, eq=False)

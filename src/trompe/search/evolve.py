@@ -5,47 +5,45 @@ from collections.abc import Iterator
 import torch
 
 from trompe.core.seeds import Stream
-from trompe.core.types import G, Step
+from trompe.core.types import G, Parents, Step
 from trompe.search.archive import Archive
-from trompe.search.contest import Contest, Plan, Tally
+from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 
 
-def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = Tally()) -> Iterator[Step[G]]:  # noqa: B008
-    """Random candidates first, then generation after generation of the occupants' offspring.
+def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = BEGINNING) -> Iterator[Step[G]]:
+    """Random candidates first, then step after step of the occupants' offspring.
 
-    Parents are uniform over niches, with replacement; every candidate bids for every niche; the archive changes only
-    after a whole generation is judged. Each step depends on the archive, the plan and its own number alone, so a
-    search taken up from a recorded archive goes on as if it had never stopped.
+    Parents are uniform over niches, with replacement; every candidate bids for every niche; the archive changes after
+    each step. A step depends on the archive, the plan and its own number alone, so a search taken up from a recorded
+    archive goes on as if it had never stopped.
 
     Reference: Mouret 2015 (MAP-Elites); Nguyen 2015, section 2.2.
 
-    Differs from the paper: see `Archive` and `EveryClass`.
+    Differs from the paper: its text changes the archive after every candidate, the released code after every
+    generation of 200; here it is after every ``plan.batch``. See also `Archive` and `EveryClass`.
 
     Args:
         contest: Where candidates are made and judged.
         archive: Changed in place.
         plan: How long.
-        tally: Where to go on from; the default begins anew.
+        tally: Where to go on from; by default at the beginning.
 
     Yields:
         Each step after it happened.
     """
-    while tally.number < plan.generations:
-        number = tally.number + 1
-        wanted = plan.population if number else plan.initial
-        room = plan.room(tally.evaluations, wanted)
-        if not room:
-            return
-        stream = Stream(plan.seed, f"evolve/{contest.encoding.name}", number)
-        if number:
-            mates, ids = archive.parents(wanted + wanted % 2, stream.branch("parents"))
-            genomes = contest.encoding.vary(mates, stream)
-            pair = torch.arange(room)
-            parents = torch.stack([ids[pair], ids[pair ^ 1]], 1)
+    while room := plan.wanted(tally):
+        stream = Stream(plan.seed, f"evolve/{contest.encoding.name}", tally.number + 1)
+        if tally.number < 0:
+            genomes, parents = contest.encoding.random(room, stream), torch.full((room, 2), -1)
         else:
-            genomes = contest.encoding.random(wanted, stream)
-            parents = torch.full((room, 2), -1)
-        if room < len(genomes):
-            genomes = genomes.take(torch.arange(room))
+            genomes, parents = _offspring(contest, archive, room, stream)
         step, tally = contest.hold(archive, genomes, parents, tally)
         yield step
+
+
+def _offspring(contest: Contest[G], archive: Archive[G], n: int, stream: Stream) -> tuple[G, Parents]:
+    """Children and the ids of both parents: the one each child is a copy of first, then its mate."""
+    mates, ids = archive.parents(n + n % 2, stream.branch("parents"))
+    children = contest.encoding.vary(mates, stream)
+    rows = torch.arange(n)
+    return (children if n == len(children) else children.take(rows)), torch.stack([ids[rows], ids[rows ^ 1]], 1)

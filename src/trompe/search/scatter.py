@@ -7,20 +7,16 @@ import torch
 from trompe.core.seeds import Stream
 from trompe.core.types import G, Step
 from trompe.search.archive import Archive
-from trompe.search.contest import Contest, Plan, Tally
+from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 
 
-def scatter(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = Tally()) -> Iterator[Step[G]]:  # noqa: B008
+def scatter(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = BEGINNING) -> Iterator[Step[G]]:
     """Random candidates, batch after batch; nothing is learned from one for the next.
 
     Takes and yields what `evolve` does, so that both can be compared at equal evaluations.
     """
-    while tally.number < plan.generations:
-        number = tally.number + 1
-        room = plan.room(tally.evaluations, plan.population if number else plan.initial)
-        if not room:
-            return
-        stream = Stream(plan.seed, f"scatter/{contest.encoding.name}", number)
+    while room := plan.wanted(tally):
+        stream = Stream(plan.seed, f"scatter/{contest.encoding.name}", tally.number + 1)
         genomes = contest.encoding.random(room, stream)
         step, tally = contest.hold(archive, genomes, torch.full((room, 2), -1), tally)
         yield step

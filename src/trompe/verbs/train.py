@@ -15,21 +15,7 @@ from trompe.settings import TrainSettings
 from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
 from trompe.targets.trained import CARD, Card, save_trained
 from trompe.targets.training import Recipe, errors, fit
-
-
-def train(settings: TrainSettings) -> Path:
-    """Train a network and write its folder; see `training` for progress.
-
-    Returns:
-        The folder, which stands wherever a TARGET is expected.
-
-    Raises:
-        BadInput: The folder holds a network already, or a setting is out of range.
-        DataError: The data cannot be had.
-    """
-    for _ in training(settings):
-        pass
-    return settings.out
+from trompe.verbs.keywords import keywords
 
 
 def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
@@ -81,3 +67,21 @@ def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Datase
 def _samples(test: Split) -> Split:
     rows = torch.cat([(test.classes == name).nonzero().flatten()[:10] for name in range(int(test.classes.max()) + 1)])
     return Split(test.images[rows], test.classes[rows])
+
+
+@keywords(TrainSettings)
+def train(settings: TrainSettings) -> Path:
+    """Train a network and write its folder; see `training` for progress.
+
+    Takes the fields of `TrainSettings`.
+
+    Returns:
+        The folder, which stands wherever a TARGET is expected.
+
+    Raises:
+        BadInput: The folder holds a network already, or a setting is out of range.
+        DataError: The data cannot be had.
+    """
+    for _ in training(settings):
+        pass
+    return settings.out

@@ -1,0 +1,94 @@
+"""`trompe`: finds the command, runs it, and turns what went wrong into one line and an exit code."""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+
+from trompe.cli.parse import COMMANDS, UsageError
+
+DONE, FAULT, BAD_INPUT, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""Exit codes: done; a fault of trompe; bad input; a gate or verification failed; undecided; interrupted, resumable."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Without the program's name; by default those of this process.
+
+    Returns:
+        The exit code.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    # Idle OpenMP threads that spin make small batches 10 to 90 times slower; this must be set before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _dispatch(words)
+    except UsageError as error:
+        return _say(error, BAD_INPUT)
+    except KeyboardInterrupt:
+        return _say("interrupted. What was recorded is kept; go on with the same command and --resume.", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except MemoryError:
+        return _say("expected enough memory; got none left. Choose a smaller --population or --batch.", BAD_INPUT)
+    except Exception as error:
+        from trompe.core.errors import TrompeError
+
+        if isinstance(error, TrompeError):
+            return _say(error, BAD_INPUT)
+        raise  # a fault of trompe: Python prints the traceback and exits with 1
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return DONE
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"trompe {version('trompe')}")
+        return DONE
+    if words[0] not in COMMANDS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(words[0], COMMANDS, n=1)
+        advice = f"Did you mean {near[0]!r}?" if near else "See trompe --help."
+        raise UsageError(f"trompe: expected one of {', '.join(COMMANDS)}; got {words[0]!r}. {advice}")
+    command = import_module(f"trompe.cli.{words[0]}")
+    code: int = command.run(words[1:])
+    return code
+
+
+def overview() -> str:
+    """What `trompe --help` prints."""
+    groups: dict[str, list[str]] = {}
+    for name, (group, summary) in COMMANDS.items():
+        groups.setdefault(group, []).append(f"  {name:<9} {summary}")
+    parts = ["usage: trompe COMMAND [OPTIONS]", "", "How sure is your classifier about nonsense?"]
+    for group, lines in groups.items():
+        parts += ["", f"{group}:", *lines]
+    parts += ["", "trompe COMMAND --help tells more. Begin with: trompe fool lenet-mnist --out run"]
+    parts += ["Exit codes: 0 done, 1 fault of trompe, 2 bad input, 3 failed, 4 undecided, 130 interrupted."]
+    return "\n".join(parts)
+
+
+def _say(message: object, code: int) -> int:
+    print(f"trompe: {message}" if not str(message).startswith("trompe") else message, file=sys.stderr)
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

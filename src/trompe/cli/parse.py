@@ -1,0 +1,67 @@
+"""From words to a settings record, with one line where they do not fit."""
+
+import contextlib
+import io
+import re
+from dataclasses import dataclass, make_dataclass
+from typing import Any, TypeVar, cast
+
+import tyro
+
+COMMANDS = {
+    "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
+    "verify": ("judge", "read a run's images back from disk and score them again"),
+    "rerun": ("the rest", "repeat a run and compare it bit by bit"),
+    "targets": ("the rest", "list the classifiers that come with trompe"),
+    "train": ("the rest", "train one of trompe's own small networks"),
+}
+"""Every command: its group and what it does."""
+
+S = TypeVar("S")
+_FRAME = re.compile(r"[╭╮╰╯│─]+")
+_CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+
+
+class UsageError(Exception):
+    """The words of a command do not fit; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """What is printed, and how."""
+
+    json: bool = False
+    """Print the results as JSON, and nothing else on standard output."""
+    quiet: bool = False
+    """No progress."""
+
+
+def parse(command: str, settings: type[S], words: list[str]) -> tuple[S, Show]:
+    """The settings and the manner of showing that the words of a command stand for.
+
+    Raises:
+        UsageError: They do not fit.
+        SystemExit: They ask for help, which is printed.
+    """
+    both = make_dataclass("Options", [("settings", settings), ("show", Show)], frozen=True)
+    both.__doc__ = settings.__doc__
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            options: Any = tyro.cli(
+                both, args=words, prog=f"trompe {command}", description=settings.__doc__, config=_CONFIG
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise UsageError(_one_line(command, complaint.getvalue())) from None
+    return cast("S", options.settings), options.show
+
+
+def _one_line(command: str, complaint: str) -> str:
+    lines = [_FRAME.sub(" ", line).strip() for line in complaint.splitlines()]
+    heading = lines[0].lower() if lines else ""
+    kept = [line for line in lines[1:] if line and not line.startswith(("For full helptext", f"trompe {command} --help"))]
+    text = " ".join(kept).split("Argument helptext")[0].strip().rstrip(".")
+    got = text if text.lower().startswith(heading[:8]) else f"{heading}: {text}"
+    return f"trompe {command}: expected options as `trompe {command} --help` lists them; got {got}. Correct them."

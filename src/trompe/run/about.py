@@ -1,0 +1,96 @@
+"""What a run says about itself: settings, target, judge, versions, machine."""
+
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+SCHEMA_VERSION = 1
+"""Of the database and of ``results.json``; a reader refuses a newer one."""
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class About:
+    """Everything that was fixed before the first step.
+
+    Attributes:
+        settings: The command's settings as they were resolved, without the folder.
+        target: Name, fingerprint, labels, link and spec of the classifier.
+        judge: How it is asked; enforced when the run is resumed or repeated.
+        encoding: Name and every setting of the encoding.
+        levels: Confidence levels for which the first image is kept, ascending.
+        versions: Of trompe and what computes the numbers.
+        machine: Type of machine on which bytes are promised to repeat.
+        commit: The git commit of trompe's own source, or "not a checkout".
+        created: UTC, to the second.
+    """
+
+    settings: dict[str, Any]
+    target: dict[str, Any]
+    judge: dict[str, Any]
+    encoding: dict[str, Any]
+    levels: tuple[float, ...]
+    versions: dict[str, str]
+    machine: str
+    commit: str
+    created: str
+
+    @classmethod
+    def now(
+        cls, *, settings: dict[str, Any], target: dict[str, Any], judge: dict[str, Any], encoding: dict[str, Any],
+        levels: tuple[float, ...],
+    ) -> Self:  # fmt: skip
+        """A record of these things, on this machine, at this moment."""
+        created = datetime.now(UTC).replace(microsecond=0).isoformat()
+        return cls(
+            settings, target, judge, encoding, levels, describe_versions(), describe_machine(), _commit(), created
+        )
+
+    def to_items(self) -> dict[str, Any]:
+        """Every field by name, JSON-ready."""
+        return asdict(self)
+
+    @classmethod
+    def from_items(cls, items: dict[str, Any]) -> Self:
+        """From what `to_items` gave; keys that are no fields are left out."""
+        known = {field.name: items[field.name] for field in fields(cls)}
+        return cls(**{**known, "levels": tuple(known["levels"])})
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of what the bytes of a run depend on."""
+    return {"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()}
+
+
+def describe_machine() -> str:
+    """The type of this machine: processor, the instructions torch uses on it, operating system."""
+    return f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, {platform.system()} {platform.machine()}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    try:
+        lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True, text=True, check=True, timeout=5,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "not a checkout"
+    return answer.stdout.strip()

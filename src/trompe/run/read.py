@@ -1,0 +1,266 @@
+"""Reading a run: what was kept for every class, how it came about, and counts that claim no more than they show."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trompe.core.check import check_name
+from trompe.core.errors import BadInput
+from trompe.core.numerics import confidence, from_levels, level_odds, say_confidence
+from trompe.run.about import About
+from trompe.run.blobs import unpack_levels
+from trompe.run.schema import reading
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An image that a run keeps, with what the reference said of it.
+
+    Attributes:
+        label: The class it was kept for.
+        level: The confidence level it was the first to reach; None for the strongest of all.
+        candidate: Its id.
+        evaluations: How many candidates had been judged when it was found, itself included.
+        log_odds: Of the class, float64.
+        levels: Its bytes, shape (channels, height, width).
+        file: Its PNG, relative to the run folder.
+    """
+
+    label: str
+    level: float | None
+    candidate: int
+    evaluations: int
+    log_odds: float
+    levels: Tensor
+    file: str
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the class, 1.0 where float64 knows no better."""
+        return float(confidence(torch.tensor(self.log_odds, dtype=torch.float64)))
+
+    @property
+    def image(self) -> Tensor:
+        """The image as the target sees it: float32 in [0, 1], shape (channels, height, width)."""
+        return from_levels(self.levels)
+
+    def __str__(self) -> str:
+        return f"{self.label}: {say_confidence(self.log_odds)} after {self.evaluations} evaluations"
+
+
+@dataclass(frozen=True)
+class Count:
+    """Images on disk prove what was reached; a miss only says that it was not reached within the budget.
+
+    Example:
+        >>> str(Count(at_least=9, attempted=10))
+        'at least 9 of 10 attempted'
+    """
+
+    at_least: int
+    attempted: int
+
+    def __str__(self) -> str:
+        return f"at least {self.at_least} of {self.attempted} attempted"
+
+
+@dataclass(frozen=True)
+class ClassRecord:
+    """What one method kept for one class.
+
+    Attributes:
+        label: Of the class.
+        method: For example ``"pixels-evolve"``.
+        search: Number of the search within the run.
+        niche: Number of the niche within the search.
+        strongest: The image with the highest log-odds; None where nothing has been judged yet.
+        firsts: The first image at each level that was reached.
+    """
+
+    label: str
+    method: str
+    search: int
+    niche: int
+    strongest: Kept | None
+    firsts: dict[float, Kept]
+
+    def first(self, level: float) -> Kept | None:
+        """The first image that reached a level; None where none did within the budget."""
+        return self.firsts.get(level)
+
+    def kept(self) -> list[Kept]:
+        """Every image kept for the class: the first of each level, then the strongest."""
+        return [*self.firsts.values(), *([self.strongest] if self.strongest else [])]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """One search of a run: method, niche names, state (``running``, ``done``, ``interrupted``) and costs so far."""
+
+    number: int
+    method: str
+    niches: tuple[str, ...]
+    state: str
+    reason: str
+    steps: int
+    evaluations: int
+    forwards: int
+    backwards: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as it stood when it was opened.
+
+    Attributes:
+        folder: Where it is.
+        about: What was fixed when it began.
+        searches: One a method and repeat.
+        classes: One a class and search, in the target's order.
+    """
+
+    folder: Path
+    about: About
+    searches: tuple[SearchRecord, ...]
+    classes: tuple[ClassRecord, ...]
+
+    @property
+    def state(self) -> str:
+        """``done`` where every search is; otherwise the state of the first that is not."""
+        return next((search.state for search in self.searches if search.state != "done"), "done")
+
+    def __getitem__(self, label: str) -> ClassRecord:
+        """What was kept for a class; of several searches, the one whose strongest image is strongest.
+
+        Raises:
+            BadInput: The class was not attempted.
+        """
+        check_name(label, dict.fromkeys(record.label for record in self.classes), f"class in {self.folder}")
+        records = [record for record in self.classes if record.label == label]
+        return max(records, key=lambda record: record.strongest.log_odds if record.strongest else -torch.inf)
+
+    def confident(self, level: float) -> Count:
+        """In how many classes some kept image reaches the level.
+
+        Raises:
+            BadInput: The run kept no first images for that level.
+        """
+        self._check_level(level)
+        labels = dict.fromkeys(record.label for record in self.classes)
+        strongest = [self[label].strongest for label in labels]
+        reached = [kept for kept in strongest if kept is not None and kept.log_odds >= level_odds(level)]
+        return Count(len(reached), len(labels))
+
+    def steps(self, search: int = 0) -> list[dict[str, Any]]:
+        """Statistics of every step of a search: number, evaluations, forwards, backwards, and those of the archive."""
+        query = "SELECT number, evaluations, forwards, backwards, statistics FROM step WHERE search = ? ORDER BY number"
+        with reading(self.folder) as connection:
+            rows = connection.execute(query, (search,)).fetchall()
+        names = ("number", "evaluations", "forwards", "backwards")
+        return [{**dict(zip(names, row[:4], strict=True)), **json.loads(row[4])} for row in rows]
+
+    def judgements(self) -> dict[tuple[int, int, float], float]:
+        """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""
+        with reading(self.folder) as connection:
+            rows = connection.execute("SELECT search, niche, level, log_odds FROM judgement").fetchall()
+        return {(search, niche, level): log_odds for search, niche, level, log_odds in rows}
+
+    def digest(self) -> str:
+        """sha256 of everything the run promises to repeat: all that is recorded, but for times and the machine."""
+        digest = hashlib.sha256()
+        fixed = (self.about.settings, self.about.target, self.about.judge, self.about.encoding, self.about.levels)
+        digest.update(json.dumps(fixed, sort_keys=True).encode())
+        with reading(self.folder) as connection:
+            for query in _REPEATABLE:
+                for row in connection.execute(query):
+                    digest.update(repr(row).encode())
+        return digest.hexdigest()
+
+    def _check_level(self, level: float) -> None:
+        if level not in self.about.levels:
+            raise BadInput(
+                expected=f"one of the run's levels {', '.join(map(str, self.about.levels))}",
+                got=f"{level}",
+                where=f"level in {self.folder}",
+                do="Choose one of these; for others compare `strongest.log_odds` yourself.",
+            )
+
+
+_REPEATABLE = (
+    "SELECT search, method, niches, state, reason FROM search ORDER BY search",
+    "SELECT search, number, evaluations, forwards, backwards, statistics, state FROM step ORDER BY search, number",
+    "SELECT * FROM candidate ORDER BY search, id",
+    "SELECT * FROM takeover ORDER BY search, step, niche",
+    "SELECT * FROM current ORDER BY search, niche",
+    "SELECT * FROM first ORDER BY search, niche, level",
+)
+
+
+def open_run(folder: Path | str) -> Run:
+    """The run in a folder, finished or not, also while it is being written.
+
+    Raises:
+        RunError: No run, damaged, or made by a newer trompe.
+    """
+    folder = Path(folder)
+    with reading(folder) as connection:
+        connection.execute("BEGIN")
+        items = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM about")}
+        about = About.from_items(items)
+        searches = tuple(_search(row) for row in connection.execute(_SEARCHES).fetchall())
+        strongest = connection.execute("SELECT search, niche, candidate, log_odds, input FROM current").fetchall()
+        firsts = connection.execute(
+            "SELECT search, niche, candidate, log_odds, input, level FROM first ORDER BY level"
+        ).fetchall()
+    return Run(folder, about, searches, _classes(about, searches, strongest, firsts))
+
+
+_SEARCHES = """
+SELECT search.search, method, niches, search.state, reason, count(number), coalesce(max(evaluations), 0),
+    coalesce(max(forwards), 0), coalesce(max(backwards), 0), coalesce(sum(seconds), 0.0)
+FROM search LEFT JOIN step ON step.search = search.search GROUP BY search.search ORDER BY search.search
+"""
+
+
+def _search(row: tuple[Any, ...]) -> SearchRecord:
+    return SearchRecord(row[0], row[1], tuple(json.loads(row[2])), *row[3:])
+
+
+def _classes(
+    about: About, searches: tuple[SearchRecord, ...], strongest: list[Any], firsts: list[Any]
+) -> tuple[ClassRecord, ...]:
+    spec = about.target["spec"]
+    shape = (spec["channels"], spec["height"], spec["width"])
+    best: dict[tuple[int, int], Kept] = {}
+    first: dict[tuple[int, int], dict[float, Kept]] = {}
+    for number, niche, candidate, log_odds, blob, *level in [*strongest, *firsts]:
+        search = searches[number]
+        mark = level[0] if level else None
+        name = image_file(search, niche, about.target["labels"], mark)
+        kept = Kept(
+            search.niches[niche], mark, candidate, candidate + 1, log_odds, unpack_levels(blob, shape), name
+        )  # fmt: skip
+        if mark is None:
+            best[number, niche] = kept
+        else:
+            first.setdefault((number, niche), {})[mark] = kept
+    return tuple(
+        ClassRecord(label, search.method, search.number, niche, best.get((search.number, niche)),
+                    first.get((search.number, niche), {}))
+        for search in searches
+        for niche, label in enumerate(search.niches)
+    )  # fmt: skip
+
+
+def image_file(search: SearchRecord, niche: int, labels: list[str], level: float | None) -> str:
+    """Where the PNG of a kept image lies within the run folder; labels are reduced to safe characters."""
+    label = search.niches[niche]
+    safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in label)[:40].strip("-") or "class"
+    which = "strongest" if level is None else f"first-{level:g}"
+    return f"images/{search.number}-{search.method}/{labels.index(label):04d}-{safe}-{which}.png"

@@ -1,0 +1,143 @@
+"""What a run shows: one PNG for every kept image, and ``results.json``."""
+
+import json
+import math
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from trompe.core.errors import RunError
+from trompe.core.numerics import confidence, say_confidence
+from trompe.core.specs import ImageSpec
+from trompe.run.about import NOT_MEASURED, SCHEMA_VERSION
+from trompe.run.read import ClassRecord, Run
+
+RESULTS = "results.json"
+
+
+def publish(run: Run) -> None:
+    """Write the PNG of every kept image, then ``results.json``; each file as a whole or not at all.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    try:
+        write_images(run)
+        write_results(run)
+    except OSError as cause:
+        if isinstance(cause, RunError):
+            raise
+        raise RunError(
+            expected="a folder that can be written",
+            got=cause.strerror or str(cause),
+            where=str(run.folder),
+            do="Free some space or change the permissions, then go on with --resume; everything recorded is kept.",
+        ) from cause
+
+
+def write_images(run: Run) -> None:
+    """One PNG for every kept image, with a text chunk that says what it is."""
+    spec = read_spec(run)
+    for record in run.classes:
+        for kept in record.kept():
+            path = run.folder / kept.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            maker, target = run.about.versions["trompe"], run.about.target["name"]
+            spec.write(path, kept.levels, f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph")
+
+
+def write_results(run: Run) -> None:
+    """``results.json``, from what the database holds."""
+    part = run.folder / f".{RESULTS}.part"
+    text = json.dumps(results(run), indent=2, ensure_ascii=False, allow_nan=False)
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(run.folder / RESULTS)
+
+
+def read_spec(run: Run) -> ImageSpec:
+    """The inputs of the run's target."""
+    spec = run.about.target["spec"]
+    return ImageSpec(spec["channels"], spec["height"], spec["width"])
+
+
+def results(run: Run) -> dict[str, Any]:
+    """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
+    judgements = run.judgements()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "trompe": run.about.versions["trompe"],
+        "state": run.state,
+        "target": run.about.target,
+        "settings": run.about.settings,
+        "judge": run.about.judge,
+        "classes": [_class_entry(run, record, judgements) for record in run.classes],
+        "summary": _summary(run, judgements),
+    }
+
+
+def _class_entry(run: Run, record: ClassRecord, judgements: dict[tuple[int, int, float], float]) -> dict[str, Any]:
+    search = run.searches[record.search]
+    missing = f"not within {search.evaluations} evaluations"
+    best = record.strongest
+    verified = judgements.get((record.search, record.niche, 0.0))
+    firsts = {f"{level:g}": record.first(level) for level in run.about.levels}
+    return {
+        "label": record.label,
+        "method": record.method,
+        "confidence": best.confidence if best else NOT_MEASURED,
+        "log_odds": best.log_odds if best else NOT_MEASURED,
+        "verified_confidence": NOT_MEASURED if verified is None else _probability(verified),
+        "verified_log_odds": NOT_MEASURED if verified is None else verified,
+        "evaluations": search.evaluations,
+        "forwards": search.forwards,
+        "backwards": search.backwards,
+        "evaluations_to": {level: kept.evaluations if kept else missing for level, kept in firsts.items()},
+        "image_first": {level: kept.file if kept else missing for level, kept in firsts.items()},
+        "image_strongest": best.file if best else NOT_MEASURED,
+    }
+
+
+def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[str, Any]:
+    odds = [best.log_odds for label in dict.fromkeys(r.label for r in run.classes) if (best := run[label].strongest)]
+    images = {(r.search, r.niche, k.level or 0.0): k.log_odds for r in run.classes for k in r.kept()}
+    gaps = [abs(judgements[key] - odds) for key, odds in images.items() if key in judgements]
+    counts = {f"{level:g}": run.confident(level) for level in run.about.levels}
+    middle = median(odds) if odds else None
+    return {
+        "attempted": len({record.label for record in run.classes}),
+        "median_confidence": NOT_MEASURED if middle is None else _probability(middle),
+        "median_log_odds": NOT_MEASURED if middle is None else middle,
+        "median_in_words": NOT_MEASURED if middle is None else say_confidence(middle),
+        "confident": {level: str(count) for level, count in counts.items()},
+        "verified": f"{len(gaps)} of {len(images)} images",
+        "largest_difference": max(gaps) if gaps else NOT_MEASURED,
+        "evaluations": sum(search.evaluations for search in run.searches),
+        "forwards": sum(search.forwards for search in run.searches),
+        "backwards": sum(search.backwards for search in run.searches),
+        "seconds": round(math.fsum(search.seconds for search in run.searches), 3),
+        "ended": [search.reason or search.state for search in run.searches],
+    }
+
+
+def _probability(odds: float) -> float:
+    import torch
+
+    return float(confidence(torch.tensor(odds, dtype=torch.float64)))
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """The content of a run's ``results.json``.
+
+    Raises:
+        RunError: Missing or damaged.
+    """
+    try:
+        content: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise RunError(
+            expected=f"a readable {RESULTS}",
+            got=str(cause),
+            where=str(folder / RESULTS),
+            do="Write it again with --resume.",
+        ) from cause
+    return content

@@ -1,0 +1,120 @@
+"""The database of a run: its tables, and connections that explain themselves when they fail."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from trompe.core.errors import RunError
+from trompe.run.about import SCHEMA_VERSION
+
+DATABASE = "run.sqlite"
+
+TABLES = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE search (
+    search INTEGER PRIMARY KEY, method TEXT NOT NULL, niches TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE step (
+    search INTEGER, number INTEGER, evaluations INTEGER NOT NULL, forwards INTEGER NOT NULL,
+    backwards INTEGER NOT NULL, seconds REAL NOT NULL, statistics TEXT NOT NULL, state BLOB NOT NULL,
+    PRIMARY KEY (search, number)
+) WITHOUT ROWID;
+CREATE TABLE candidate (
+    search INTEGER, id INTEGER, step INTEGER NOT NULL, parent INTEGER NOT NULL, mate INTEGER NOT NULL,
+    genome BLOB, picture BLOB NOT NULL, PRIMARY KEY (search, id)
+);
+CREATE TABLE takeover (
+    search INTEGER, step INTEGER, niche INTEGER, candidate INTEGER NOT NULL, value REAL NOT NULL,
+    PRIMARY KEY (search, step, niche)
+) WITHOUT ROWID;
+CREATE TABLE current (
+    search INTEGER, niche INTEGER, candidate INTEGER NOT NULL, value REAL NOT NULL, search_log_odds REAL NOT NULL,
+    log_odds REAL NOT NULL, genome BLOB NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche)
+);
+CREATE TABLE first (
+    search INTEGER, niche INTEGER, level REAL, candidate INTEGER NOT NULL, evaluations INTEGER NOT NULL,
+    search_log_odds REAL NOT NULL, log_odds REAL NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche, level)
+);
+CREATE TABLE judgement (
+    search INTEGER, niche INTEGER, level REAL, log_odds REAL NOT NULL, PRIMARY KEY (search, niche, level)
+) WITHOUT ROWID;
+"""
+"""`level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
+
+_REMEDIES = (
+    ("full", "room on the disk", "Free some space and go on with --resume; everything committed is kept."),
+    ("readonly", "a folder that can be written", "Choose another --out, or change its permissions."),
+    ("unable to open", "a folder that can be written", "Choose another --out, or change its permissions."),
+    ("disk i/o", "a disk that can be written", "Check the disk, then go on with --resume; everything committed is kept."),
+    ("locked", "a run that nobody else writes to", "Wait for the other process, or stop it."),
+    ("not a database", "the database of a trompe run", "Restore the file; it was changed by something else."),
+    ("no such table", "the database of a trompe run", "Give the folder that was --out of `trompe fool`."),
+    ("malformed", "an undamaged database", "Restore the folder, or make the run again."),
+)
+
+
+def translate(cause: sqlite3.Error, folder: Path) -> Exception:
+    """What a database error means for the person who sees it; the error itself where only trompe can be at fault."""
+    text = str(cause).lower()
+    for sign, expected, do in _REMEDIES:
+        if sign in text:
+            return RunError(expected=expected, got=str(cause), where=str(folder / DATABASE), do=do)
+    return cause
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection to a run's database, also while it is being written, and from a read-only folder.
+
+    Raises:
+        RunError: No run, damaged, or made by a newer trompe.
+    """
+    path = folder / DATABASE
+    if not path.is_file():
+        got = "no such folder" if not folder.exists() else "a file" if folder.is_file() else f"a folder without {DATABASE}"
+        raise RunError(
+            expected="a run folder", got=got, where=str(folder), do="Give the folder that was --out of `trompe fool`."
+        )
+    with tempfile.TemporaryDirectory() as scratch, closing(_connect_to_read(path, Path(scratch))) as connection:
+        try:
+            check_schema(connection, folder)
+            yield connection
+        except sqlite3.Error as cause:
+            raise translate(cause, folder) from cause
+
+
+def check_schema(connection: sqlite3.Connection, folder: Path) -> None:
+    """Refuse a database of a newer trompe.
+
+    Raises:
+        RunError: Its schema is newer.
+    """
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > SCHEMA_VERSION:
+        raise RunError(
+            expected=f"a run of schema {SCHEMA_VERSION} or older",
+            got=f"schema {found}",
+            where=str(folder),
+            do="Install a newer trompe; this one cannot read it.",
+        )
+
+
+def _connect_to_read(path: Path, scratch: Path) -> sqlite3.Connection:
+    """A run that was killed still has its log beside it, which SQLite cannot replay in a read-only folder: then a copy."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        try:
+            for part in path.parent.glob(f"{path.name}*"):
+                shutil.copy(part, scratch)
+        except OSError:
+            return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        return sqlite3.connect(scratch / path.name)
+    except sqlite3.DatabaseError:  # damaged: let the caller's first query say how
+        return connection
+    return connection

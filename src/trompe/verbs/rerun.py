@@ -1,0 +1,59 @@
+"""`rerun`: repeat a run with its stored settings and judge."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trompe.run import Run, open_run
+from trompe.search import JudgeSettings
+from trompe.settings import RerunSettings
+from trompe.targets import load_target
+from trompe.verbs.fool import Attempt, Session, restore_settings
+from trompe.verbs.keywords import keywords
+from trompe.verbs.verify import check_same_target
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A run and its repetition.
+
+    Attributes:
+        original: As it is on disk.
+        repetition: The new one.
+    """
+
+    original: Run
+    repetition: Run
+
+    @property
+    def same(self) -> bool:
+        """Whether everything recorded is equal, bit for bit, but for times and the machine."""
+        return self.original.digest() == self.repetition.digest()
+
+
+def repeat(settings: RerunSettings) -> Session:
+    """A session that does again what a run did, into another folder.
+
+    Raises:
+        RunError: No run, or its target is another one now.
+    """
+    run = open_run(settings.run)
+    target = load_target(run.about.target["text"])
+    check_same_target(run.about.target, target, run.folder)
+    again = restore_settings(run.about.settings, Path(settings.out), resume=settings.resume)
+    return Session(Attempt.prepare(again, target, JudgeSettings(**run.about.judge)))
+
+
+@keywords(RerunSettings)
+def rerun(settings: RerunSettings) -> Rerun:
+    """Repeat a run with its stored settings and judge.
+
+    Takes the fields of `RerunSettings`.
+
+    Raises:
+        RunError: No run, its target is another one now, or the new folder is unusable.
+    """
+    with repeat(settings) as session:
+        for _ in session:
+            pass
+        session.finish()
+    return Rerun(open_run(settings.run), open_run(settings.out))

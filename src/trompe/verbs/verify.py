@@ -1,0 +1,135 @@
+"""`verify`: read the images of a run back from disk and score them again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trompe.core.errors import RunError
+from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
+from trompe.core.types import Target
+from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
+from trompe.run.results import RESULTS, read_results, read_spec, results
+from trompe.search import Judge, JudgeSettings
+from trompe.settings import VerifySettings
+from trompe.targets import load_target
+from trompe.verbs.keywords import keywords
+
+TOLERANCE = 1e-3
+"""In log-odds, on another type of machine than the run's; on the same type the bits must be equal."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of scoring a run's images again.
+
+    Attributes:
+        images: How many were read back and scored.
+        exact: Whether equal bits were demanded: same machine type, same versions, stored judge.
+        largest: Largest difference in log-odds from what was recorded.
+        failures: One line for each image or file that does not say what was recorded; empty where all do.
+        rows: Search, niche, level (0 for the strongest image) and log-odds of every image that could be scored.
+    """
+
+    images: int
+    exact: bool
+    largest: float
+    failures: tuple[str, ...]
+    rows: tuple[tuple[int, int, float, float], ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every image says what was recorded."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        if self.failures:
+            return f"{len(self.failures)} of {self.images} images failed: {self.failures[0]}"
+        demand = "bit for bit" if self.exact else f"within {TOLERANCE:g} in log-odds (another type of machine)"
+        return f"{self.images} images read back from disk and scored again: as recorded, {demand}"
+
+
+def confirm(run: Run, target: Target) -> Verification:
+    """Read every image that a run keeps back from its PNG, judge it as the run's judge did, compare.
+
+    Args:
+        run: Its database says which images there must be and what they scored.
+        target: The run's target.
+    """
+    kept = [(record, item) for record in run.classes for item in record.kept()]
+    found, failures = _read_back(run, [item for _, item in kept])
+    exact = run.about.machine == describe_machine() and run.about.versions == describe_versions()
+    rows, largest = [], 0.0
+    columns = [target.labels.index(item.label) for i, (_, item) in enumerate(kept) if i in found]
+    scores = _score(run, target, list(found.values()), columns)
+    for i, score in zip(found, scores, strict=True):
+        record, item = kept[i]
+        rows.append((record.search, record.niche, item.level or 0.0, score))
+        gap = abs(score - item.log_odds)
+        largest = max(largest, gap)
+        if gap > (0.0 if exact else TOLERANCE):
+            failures.append(f"{item.file}: log-odds {score!r}, recorded {item.log_odds!r}")
+    return Verification(len(kept), exact, largest, tuple(failures), tuple(rows))
+
+
+def check_same_target(recorded: dict[str, Any], target: Target, folder: Path) -> None:
+    """Refuse a target that is not the one a run was made on.
+
+    Raises:
+        RunError: Its fingerprint is another one.
+    """
+    if target.fingerprint() != recorded["fingerprint"]:
+        raise RunError(
+            expected=f"target {recorded['name']} with fingerprint {recorded['fingerprint'][:12]}",
+            got=f"{target.name} with fingerprint {target.fingerprint()[:12]}",
+            where=str(folder),
+            do="Use the weights the run was made with; another network gives other answers.",
+        )
+
+
+@keywords(VerifySettings)
+def verify(settings: VerifySettings) -> Verification:
+    """Read the images of a run back from disk, score them again, and compare with what was recorded.
+
+    Takes the fields of `VerifySettings`. Nothing is written; the folder may be read-only.
+
+    Raises:
+        RunError: No run, damaged, not published yet, or its target is another one now.
+    """
+    run = open_run(settings.run)
+    target = load_target(run.about.target["text"])
+    check_same_target(run.about.target, target, run.folder)
+    published = read_results(run.folder)
+    found = confirm(run, target)
+    return Verification(
+        found.images, found.exact, found.largest, (*_compare(published, results(run)), *found.failures), found.rows
+    )
+
+
+def _read_back(run: Run, kept: Sequence[Kept]) -> tuple[dict[int, Tensor], list[str]]:
+    spec, found, failures = read_spec(run), {}, []
+    for i, item in enumerate(kept):
+        try:
+            found[i] = spec.read(run.folder / item.file)
+        except RunError as failure:
+            failures.append(str(failure))
+    return found, failures
+
+
+def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -> list[float]:
+    if not images:
+        return []
+    judge = Judge(target, JudgeSettings(**run.about.judge))
+    odds = log_odds(judge.judge(from_levels(torch.stack(images))).logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+    scores: list[float] = odds[torch.arange(len(images)), torch.tensor(columns)].tolist()
+    return scores
+
+
+def _compare(published: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Whether the classes in ``results.json`` say what the database holds."""
+    if published.get("classes") == expected["classes"]:
+        return []
+    return [f"{RESULTS}: its classes are not what the database holds"]
