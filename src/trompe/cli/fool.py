@@ -48,7 +48,9 @@ def describe(run: Any) -> list[str]:
     for record in run.classes:
         best, first = record.strongest, record.first(run.about.levels[-1])
         when = f"{run.about.levels[-1]:.2%} after {first.evaluations:,} evaluations" if first else ""
-        lines.append(f"{record.label:<{width}}  {say_confidence(best.log_odds) if best else 'not measured':>12}  {when}")
+        lines.append(
+            f"{record.label:<{width}}  {say_confidence(best.log_odds) if best else 'not measured':>12}  {when}"
+        )
     search = run.searches[0]
     odds = [record.strongest.log_odds for record in run.classes if record.strongest]
     rate = search.evaluations / search.seconds if search.seconds else 0.0
@@ -78,7 +80,9 @@ def _watch(session: Any, *, quiet: bool) -> None:
         for step in session:
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"
             rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-9)
-            words = f"median {middle}  {step.statistics['confident@0.9999']:.0f} of {len(names)} at 99.99 %  {rate:,.0f}/s"
+            words = (
+                f"median {middle}  {step.statistics['confident@0.9999']:.0f} of {len(names)} at 99.99 %  {rate:,.0f}/s"
+            )
             watch.tell(plan.generation(step.number), words)
 
 

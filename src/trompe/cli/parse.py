@@ -61,7 +61,9 @@ def parse(command: str, settings: type[S], words: list[str]) -> tuple[S, Show]:
 def _one_line(command: str, complaint: str) -> str:
     lines = [_FRAME.sub(" ", line).strip() for line in complaint.splitlines()]
     heading = lines[0].lower() if lines else ""
-    kept = [line for line in lines[1:] if line and not line.startswith(("For full helptext", f"trompe {command} --help"))]
+    kept = [
+        line for line in lines[1:] if line and not line.startswith(("For full helptext", f"trompe {command} --help"))
+    ]
     text = " ".join(kept).split("Argument helptext")[0].strip().rstrip(".")
     got = text if text.lower().startswith(heading[:8]) else f"{heading}: {text}"
     return f"trompe {command}: expected options as `trompe {command} --help` lists them; got {got}. Correct them."

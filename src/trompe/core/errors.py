@@ -22,7 +22,7 @@ class TrompeError(Exception):
         super().__init__(" ".join(f"{where}: expected {expected}; got {got}. {do}".split()))
 
 
-class BadInput(TrompeError, ValueError):
+class BadInput(TrompeError, ValueError):  # noqa: N818  the four words of an error message follow it
     """An option, an array or a name is not usable."""
 
 

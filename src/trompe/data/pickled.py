@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import io
-import pickle  # noqa: S403  the only way into this file; see `_ArraysOnly`
+import pickle
 import zlib
 from typing import Any
 
@@ -62,7 +62,9 @@ def read_mnist_pickle(content: bytes, where: str) -> dict[str, Tensor]:
         raise DataError(
             expected="a pickle of numpy arrays", got=str(cause), where=where, do="Fetch the file again."
         ) from cause
-    pixels = [torch.from_numpy(numpy.rint(images * 256.0).astype(numpy.uint8)).reshape(-1, 28, 28) for images, _ in splits]
+    pixels = [
+        torch.from_numpy(numpy.rint(images * 256.0).astype(numpy.uint8)).reshape(-1, 28, 28) for images, _ in splits
+    ]
     labels = [torch.from_numpy(names.astype(numpy.uint8)) for _, names in splits]
     return {
         "train-images": torch.cat(pixels[:2]),

@@ -1,4 +1,4 @@
-"""Where a data set can come from: a folder, a mirror, a package. Each source gives four checked arrays or says why not."""
+"""Where a data set can come from: a folder, a mirror, a package. Each gives four checked arrays or says why not."""
 
 import hashlib
 import os
@@ -70,7 +70,8 @@ def fetch(name: str, checksums: Mapping[str, str]) -> Arrays:
         except DataError as failure:
             failures.append(f"{source.title}: {failure.got}")
             continue
-        _keep(arrays, home() / name)
+        if failures:  # the first source is the kept copy itself
+            _keep(arrays, home() / name)
         return arrays
     advice = f"Put the four IDX files of {name} into a folder {name} and set TROMPE_DATA to the folder above it"
     package = SYSTEM_PACKAGES.get(name)
@@ -102,10 +103,7 @@ def _keep(arrays: Arrays, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, file in FILES.items():
-            if not (folder / file).exists() or read_idx(folder / file).shape != arrays[name].shape:
-                write_idx(folder / file, arrays[name])
-    except DataError:
-        write_idx(folder / file, arrays[name])
+            write_idx(folder / file, arrays[name])
     except OSError:  # a cache that cannot be written is no reason to withhold the data
         return
 

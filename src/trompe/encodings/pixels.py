@@ -152,8 +152,8 @@ def polynomial_step(uniform: Float64[Tensor, " m"], index: float) -> Float64[Ten
 
     Reference: Deb 2001.
     """
-    power = 1.0 / (index + 1.0)
-    return torch.where(uniform < 0.5, (2.0 * uniform) ** power - 1.0, 1.0 - (2.0 * (1.0 - uniform)) ** power)
+    nearer_edge = torch.minimum(uniform, 1.0 - uniform)
+    return torch.sign(uniform - 0.5) * (1.0 - (2.0 * nearer_edge) ** (1.0 / (index + 1.0)))
 
 
 def simulated_binary(first: Tensor, second: Tensor, uniform: Tensor, index: float) -> tuple[Tensor, Tensor]:

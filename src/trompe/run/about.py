@@ -14,6 +14,8 @@ SCHEMA_VERSION = 1
 """Of the database and of ``results.json``; a reader refuses a newer one."""
 
 NOT_MEASURED = "not measured"
+NOT_SET = "not set"
+"""What stands in ``results.json`` for a setting without a value: it holds no null."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _processor() -> str:
 def _commit() -> str:
     here = Path(__file__).parent
     try:
-        answer = subprocess.run(
+        answer = subprocess.run(  # noqa: S603  fixed words
             ["git", "-C", str(here), "rev-parse", "HEAD"],  # noqa: S607
             capture_output=True, text=True, check=True, timeout=5,
         )  # fmt: skip

@@ -4,27 +4,32 @@ import zlib
 from collections.abc import Mapping
 
 import torch
-from safetensors.torch import load, save
+from safetensors import numpy as safetensors
 from torch import Tensor
 
 GENOME_LIMIT = 64 * 1024
 """A winner's genome is kept for good up to this many bytes; the current elites' always are."""
 _PICTURE_SIDE = 64
+_SMALL = 4096
 
 
 def pack_arrays(arrays: Mapping[str, Tensor]) -> bytes:
     """Tensors by name, as bytes."""
-    return save(dict(arrays)) if arrays else b""
+    return safetensors.save({name: values.numpy() for name, values in arrays.items()}) if arrays else b""
 
 
 def unpack_arrays(blob: bytes) -> dict[str, Tensor]:
     """What `pack_arrays` was given."""
-    return load(blob) if blob else {}
+    arrays = safetensors.load(blob) if blob else {}
+    return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
 
 def pack_levels(levels: Tensor) -> bytes:
     """The bytes of one input, compressed."""
-    return zlib.compress(levels.contiguous().numpy().tobytes(), 1)
+    content = levels.contiguous().numpy().tobytes()
+    # For a small image most of the time goes into the compressor's own memory, so it gets a small one.
+    packer = zlib.compressobj(1, zlib.DEFLATED, *((12, 5) if len(content) <= _SMALL else ()))
+    return packer.compress(content) + packer.flush()
 
 
 def unpack_levels(blob: bytes, shape: tuple[int, ...]) -> Tensor:
@@ -35,4 +40,6 @@ def unpack_levels(blob: bytes, shape: tuple[int, ...]) -> Tensor:
 def picture(levels: Tensor) -> Tensor:
     """A small picture of an input: itself up to 64 x 64 pixels, otherwise every k-th row and column of it."""
     stride = -(-max(levels.shape[-2:]) // _PICTURE_SIDE)
+    if stride == 1:
+        return levels
     return levels[..., ::stride, ::stride]

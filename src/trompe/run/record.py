@@ -1,17 +1,16 @@
-"""Writing a run: one transaction a step, committed at most every 0.2 seconds, so that a kill loses no more than that."""
+"""Writing a run: one transaction a step, committed at most every 0.2 seconds, so a kill loses no more."""
 
 import json
-
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-import torch
+from torch import Tensor
 
 from trompe.core.errors import RunError
 from trompe.core.numerics import to_levels
@@ -29,7 +28,7 @@ R = TypeVar("R")
 
 
 def _explained(method: "Callable[Concatenate[Recorder, P], R]") -> "Callable[Concatenate[Recorder, P], R]":
-    def call(self: "Recorder", *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: "Recorder", /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
         except sqlite3.Error as cause:
@@ -125,7 +124,9 @@ class Recorder:
         names, state = ask("SELECT niches, state FROM search WHERE search = ?", (search,)).fetchone()
         archive: Archive[G] = Archive(len(json.loads(names)), self.about.levels)
         elites = archive.elites
-        rows = ask("SELECT niche, candidate, value, genome FROM current WHERE search = ? ORDER BY niche", (search,)).fetchall()
+        rows = ask(
+            "SELECT niche, candidate, value, genome FROM current WHERE search = ? ORDER BY niche", (search,)
+        ).fetchall()
         genomes = {niche: genome_type.from_arrays(unpack_arrays(blob)) for niche, _, _, blob in rows}
         for niche, candidate, value, _ in rows:
             elites.ids[niche], elites.value[niche] = candidate, value
@@ -148,9 +149,10 @@ class Recorder:
         statistics = json.dumps(dict(step.statistics), sort_keys=True)
         put = self._connection.executemany
         put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
-        put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", _candidate_rows(search, step))
+        packed = _Packed.of(step.wins.winners)
+        put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", _candidate_rows(search, step, packed))
         put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", _takeover_rows(search, step))
-        put("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _current_rows(search, step.wins))
+        put("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _current_rows(search, step.wins, packed))
         put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _first_rows(search, step.wins, self.about.levels))
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
@@ -188,14 +190,41 @@ class Recorder:
             _release(self.folder, self._lock)
 
 
-def _candidate_rows(search: int, step: Step[Any]) -> list[tuple[Any, ...]]:
+@dataclass(frozen=True)
+class _Packed:
+    """Genomes and inputs of candidates as bytes, each made once, however often it is written."""
+
+    genomes: list[bytes]
+    inputs: list[bytes]
+    pictures: list[bytes]
+
+    @classmethod
+    def of(cls, candidates: Candidates[Any]) -> Self:
+        levels = list(to_levels(candidates.inputs))
+        small = [picture(image) for image in levels]
+        inputs = [pack_levels(image) for image in levels]
+        return cls(
+            [pack_arrays(genome) for genome in _rows(candidates.genomes.to_arrays(), len(candidates))],
+            inputs,
+            [whole if part is image else pack_levels(part)
+             for whole, part, image in zip(inputs, small, levels, strict=True)],
+        )  # fmt: skip
+
+
+def _rows(arrays: Mapping[str, Tensor], n: int) -> Iterator[dict[str, Tensor]]:
+    """One record a row of arrays whose first axis is the row."""
+    for i in range(n):
+        yield {name: values[i : i + 1] for name, values in arrays.items()}
+
+
+def _candidate_rows(search: int, step: Step[Any], packed: _Packed) -> list[tuple[Any, ...]]:
     winners = step.wins.winners
-    levels, genomes = to_levels(winners.inputs), _genome_blobs(winners)
+    genomes = [blob if len(blob) <= GENOME_LIMIT else None for blob in packed.genomes]
+    columns = (winners.ids.tolist(), winners.parents.tolist(), genomes, packed.pictures)
     return [
-        (search, int(winners.ids[i]), step.number, int(winners.parents[i, 0]), int(winners.parents[i, 1]),
-         genomes[i] if len(genomes[i]) <= GENOME_LIMIT else None, pack_levels(picture(levels[i])))
-        for i in range(len(winners))
-    ]  # fmt: skip
+        (search, candidate, step.number, parent, mate, genome, small)
+        for candidate, (parent, mate), genome, small in zip(*columns, strict=True)
+    ]
 
 
 def _takeover_rows(search: int, step: Step[Any]) -> list[tuple[int, int, int, int, float]]:
@@ -207,10 +236,10 @@ def _takeover_rows(search: int, step: Step[Any]) -> list[tuple[int, int, int, in
     ]
 
 
-def _current_rows(search: int, wins: Wins[Any]) -> list[tuple[Any, ...]]:
-    genomes, inputs = _genome_blobs(wins.winners), [pack_levels(levels) for levels in to_levels(wins.winners.inputs)]
+def _current_rows(search: int, wins: Wins[Any], packed: _Packed) -> list[tuple[Any, ...]]:
+    ids = wins.winners.ids.tolist()
     return [
-        (search, niche, int(wins.winners.ids[row]), value, value, value, genomes[row], inputs[row])
+        (search, niche, ids[row], value, value, value, packed.genomes[row], packed.inputs[row])
         for niche, row, value in zip(wins.niche.tolist(), wins.row.tolist(), wins.value.tolist(), strict=True)
     ]
 
@@ -223,10 +252,6 @@ def _first_rows(search: int, wins: Wins[Any], levels: Sequence[float]) -> list[t
         (search, niche, levels[level], ids[row], ids[row] + 1, value, value, inputs[row])
         for niche, level, row, value in zip(*(column.tolist() for column in columns), strict=True)
     ]
-
-
-def _genome_blobs(candidates: Candidates[Any]) -> list[bytes]:
-    return [pack_arrays(candidates.genomes.take(torch.tensor([i])).to_arrays()) for i in range(len(candidates))]
 
 
 def _prepare(folder: Path) -> int:

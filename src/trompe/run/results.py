@@ -9,7 +9,7 @@ from typing import Any
 from trompe.core.errors import RunError
 from trompe.core.numerics import confidence, say_confidence
 from trompe.core.specs import ImageSpec
-from trompe.run.about import NOT_MEASURED, SCHEMA_VERSION
+from trompe.run.about import NOT_MEASURED, NOT_SET, SCHEMA_VERSION
 from trompe.run.read import ClassRecord, Run
 
 RESULTS = "results.json"
@@ -43,7 +43,9 @@ def write_images(run: Run) -> None:
             path = run.folder / kept.file
             path.parent.mkdir(parents=True, exist_ok=True)
             maker, target = run.about.versions["trompe"], run.about.target["name"]
-            spec.write(path, kept.levels, f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph")
+            spec.write(
+                path, kept.levels, f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph"
+            )
 
 
 def write_results(run: Run) -> None:
@@ -68,7 +70,7 @@ def results(run: Run) -> dict[str, Any]:
         "trompe": run.about.versions["trompe"],
         "state": run.state,
         "target": run.about.target,
-        "settings": run.about.settings,
+        "settings": {key: NOT_SET if value is None else value for key, value in run.about.settings.items()},
         "judge": run.about.judge,
         "classes": [_class_entry(run, record, judgements) for record in run.classes],
         "summary": _summary(run, judgements),

@@ -48,7 +48,11 @@ _REMEDIES = (
     ("full", "room on the disk", "Free some space and go on with --resume; everything committed is kept."),
     ("readonly", "a folder that can be written", "Choose another --out, or change its permissions."),
     ("unable to open", "a folder that can be written", "Choose another --out, or change its permissions."),
-    ("disk i/o", "a disk that can be written", "Check the disk, then go on with --resume; everything committed is kept."),
+    (
+        "disk i/o",
+        "a disk that can be written",
+        "Check the disk, then go on with --resume; everything committed is kept.",
+    ),
     ("locked", "a run that nobody else writes to", "Wait for the other process, or stop it."),
     ("not a database", "the database of a trompe run", "Restore the file; it was changed by something else."),
     ("no such table", "the database of a trompe run", "Give the folder that was --out of `trompe fool`."),
@@ -74,7 +78,13 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """
     path = folder / DATABASE
     if not path.is_file():
-        got = "no such folder" if not folder.exists() else "a file" if folder.is_file() else f"a folder without {DATABASE}"
+        got = (
+            "no such folder"
+            if not folder.exists()
+            else "a file"
+            if folder.is_file()
+            else f"a folder without {DATABASE}"
+        )
         raise RunError(
             expected="a run folder", got=got, where=str(folder), do="Give the folder that was --out of `trompe fool`."
         )
@@ -103,7 +113,7 @@ def check_schema(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def _connect_to_read(path: Path, scratch: Path) -> sqlite3.Connection:
-    """A run that was killed still has its log beside it, which SQLite cannot replay in a read-only folder: then a copy."""
+    """A killed run still has its log beside it, which SQLite cannot replay in a read-only folder: then from a copy."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -8,5 +8,15 @@ from trompe.search.niches import EveryClass
 from trompe.search.scatter import scatter
 
 __all__ = [
-    "BEGINNING", "Archive", "Contest", "Elites", "EveryClass", "Judge", "JudgeSettings", "Plan", "Tally", "evolve", "scatter",
-]  # fmt: skip
+    "BEGINNING",
+    "Archive",
+    "Contest",
+    "Elites",
+    "EveryClass",
+    "Judge",
+    "JudgeSettings",
+    "Plan",
+    "Tally",
+    "evolve",
+    "scatter",
+]

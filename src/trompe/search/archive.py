@@ -69,7 +69,7 @@ class Archive(Generic[G]):
         won = (value > old.value).nonzero().flatten()
         rows, row = best[won].unique(return_inverse=True)
         winners = candidates.take(rows)
-        first_niche, first_level, first_candidate = self._first_crossings(bids.value)
+        first_niche, first_level, first_candidate = self._first_crossings(bids.value, value)
         first_rows, first_row = first_candidate.unique(return_inverse=True)
         firsts = candidates.take(first_rows)
         if len(won):
@@ -105,17 +105,14 @@ class Archive(Generic[G]):
         elites.value[won] = value
         elites.ids[won] = winners.ids[row]
 
-    def _first_crossings(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _first_crossings(self, value: Tensor, highest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Niche, level and candidate of every level reached for the first time, ordered by niche, then level."""
-        open_niches = (self.elites.crossed < 0).any(1).nonzero().flatten()
-        none = torch.empty(0, dtype=torch.int64)
-        if not len(open_niches):
-            return none, none, none
-        reached = value[:, open_niches].unsqueeze(2) >= self._thresholds
-        new = reached.any(0) & (self.elites.crossed[open_niches] < 0)
-        which, level = new.nonzero().unbind(1)
-        candidate = reached.to(torch.uint8).argmax(0)[which, level]
-        return open_niches[which], level, candidate
+        new = (highest.unsqueeze(1) >= self._thresholds) & (self.elites.crossed < 0)
+        niche, level = new.nonzero().unbind(1)
+        if not len(niche):
+            return niche, level, niche
+        reached = value[:, niche] >= self._thresholds[level]
+        return niche, level, reached.to(torch.uint8).argmax(0)
 
     def _check(self, bids: Bids, candidates: Candidates[G]) -> None:
         if bool(bids.value.isnan().any()):

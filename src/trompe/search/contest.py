@@ -1,8 +1,10 @@
 """What every search shares: making candidates of genomes, having them judged, letting them compete."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Generic
 
 import torch
@@ -125,11 +127,10 @@ class Contest(Generic[G]):
 
 def archive_statistics(value: Tensor, levels: Sequence[float]) -> dict[str, float]:
     """Numbers about the occupied niches: how many, lowest, median and highest bid value, how many at each level."""
-    filled = value[~value.isinf()].sort().values
-    n = len(filled)
-    statistics: dict[str, float] = {"filled": n}
-    if n:
-        middle = 0.5 * (filled[(n - 1) // 2] + filled[n // 2])
-        statistics |= {"lowest": filled[0].item(), "median": middle.item(), "highest": filled[-1].item()}
-    reached = {f"confident@{level:g}": int((value >= level_odds(level)).sum()) for level in levels}
-    return {name: number for name, number in {**statistics, **reached}.items() if math.isfinite(number)}
+    filled = sorted(number for number in value.tolist() if math.isfinite(number))
+    statistics: dict[str, float] = {"filled": len(filled)}
+    if filled:
+        statistics |= {"lowest": filled[0], "median": median(filled), "highest": filled[-1]}
+    for level in levels:
+        statistics[f"confident@{level:g}"] = len(filled) - bisect_left(filled, level_odds(level))
+    return statistics

@@ -52,7 +52,7 @@ def fit(module: nn.Module, data: Split, recipe: Recipe, seed: int) -> Iterator[t
     for iteration, rows in zip(range(recipe.iterations), _batches(len(data), recipe.batch, seed), strict=False):
         loss = nn.functional.cross_entropy(module(from_levels(data.images[rows])), data.classes[rows])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         yield iteration + 1, loss.item()
@@ -62,11 +62,10 @@ def fit(module: nn.Module, data: Split, recipe: Recipe, seed: int) -> Iterator[t
 def errors(module: nn.Module, data: Split) -> int:
     """How many images of a split are named wrongly."""
     with torch.inference_mode():
-        wrong = sum(
-            int((module(from_levels(images)).argmax(1) != classes).sum())
+        return sum(
+            int((module(from_levels(images)).argmax(1) != classes).sum().item())
             for images, classes in zip(data.images.split(500), data.classes.split(500), strict=True)
         )
-    return wrong
 
 
 def _batches(n: int, size: int, seed: int) -> Iterator[Tensor]:

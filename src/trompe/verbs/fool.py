@@ -12,7 +12,7 @@ from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step, Target
 from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images
-from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
+from trompe.search import Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
 from trompe.settings import FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
@@ -62,7 +62,10 @@ class Attempt:
         target = target or load_target(settings.target)
         if not isinstance(target.spec, ImageSpec):
             raise BadInput(
-                expected="a target that takes images", got=repr(target.spec), where="TARGET", do="Choose another target."
+                expected="a target that takes images",
+                got=repr(target.spec),
+                where="TARGET",
+                do="Choose another target.",
             )
         judge = judge or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
         encoding = make_encoding(settings, plan, target.spec)
@@ -103,7 +106,12 @@ class Session:
             self.folder, attempt.about(), [(attempt.method, attempt.niches.names)]
         )
         try:
-            self._open()
+            if self._resumed:
+                self._check_resumed()
+            opened = self._recorder.reopen(0, attempt.encoding.genome_type)
+            self._archive, self._tally, self._state = opened.archive, opened.tally, opened.state
+            self._judge = JudgeSettings(**self._recorder.about.judge)
+            self._spent = sum(search.seconds for search in open_run(self.folder).searches)
         except BaseException:
             self._recorder.close()
             raise
@@ -172,15 +180,10 @@ class Session:
         except RunError:
             return False
 
-    def _open(self) -> None:
+    def _check_resumed(self) -> None:
         about, wanted = self._recorder.about, self.attempt
-        if self._resumed:
-            _check_same_settings(about.settings, stored_settings(wanted.settings), self.folder)
-            check_same_target(about.target, wanted.target, self.folder)
-        opened = self._recorder.reopen(0, wanted.encoding.genome_type)
-        self._archive, self._tally, self._state = opened.archive, opened.tally, opened.state
-        self._judge = JudgeSettings(**about.judge)
-        self._spent = sum(search.seconds for search in open_run(self.folder).searches)
+        _check_same_settings(about.settings, stored_settings(wanted.settings), self.folder)
+        check_same_target(about.target, wanted.target, self.folder)
 
     def _reason_to_stop(self, number: int) -> str:
         """Why the search ends after this step; empty where it does not."""
@@ -198,7 +201,9 @@ def stored_settings(settings: FoolSettings) -> dict[str, Any]:
     """The settings as a run stores them: by field, JSON-ready, without the folder."""
     items = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in items.items() if key not in _NOT_STORED
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in items.items()
+        if key not in _NOT_STORED
     }
 
 
@@ -254,4 +259,3 @@ def _check_same_settings(stored: dict[str, Any], given: dict[str, Any], folder: 
                 where=f"--resume {folder}",
                 do="Give the same settings to go on, or another --out to begin anew.",
             )
-

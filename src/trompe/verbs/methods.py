@@ -74,7 +74,10 @@ def parse_time(text: str | None) -> float | None:
         seconds = 0.0
     if not 0.0 < seconds < float("inf"):
         raise BadInput(
-            expected="a time above 0 like 90s, 10m or 2h", got=repr(text), where="--time", do="Give a number and a unit."
+            expected="a time above 0 like 90s, 10m or 2h",
+            got=repr(text),
+            where="--time",
+            do="Give a number and a unit.",
         )
     return seconds
 
