@@ -49,6 +49,16 @@ class FoolSettings:
 
 
 @dataclass(frozen=True)
+class DemoSettings:
+    """Watch a bundled network become certain about noise: `trompe fool lenet-mnist`, seed 0, offline."""
+
+    out: Path = Path("trompe-demo")
+    """The run folder: empty, or not there yet, or with --resume a run."""
+    resume: bool = False
+    """Go on with an interrupted demo; a finished one is only shown again."""
+
+
+@dataclass(frozen=True)
 class VerifySettings:
     """Read the images of a run back from disk, score them again, and compare with what was recorded."""
 

@@ -7,13 +7,14 @@ from importlib import import_module
 from types import FrameType
 
 from trompe.cli.parse import COMMANDS, UsageError
+from trompe.core.errors import TrompeError
 
 DONE, FAULT, BAD_INPUT, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes: done; a fault of trompe; bad input; a gate or verification failed; undecided; interrupted, resumable."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command.
+    """Run one command. What is not listed in `except` is a fault of trompe: Python shows it and exits with 1.
 
     Args:
         arguments: Without the program's name; by default those of this process.
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _dispatch(words)
-    except UsageError as error:
+    except (TrompeError, UsageError) as error:
         return _say(error, BAD_INPUT)
     except KeyboardInterrupt:
         return _say("interrupted. What was recorded is kept; go on with the same command and --resume.", INTERRUPTED)
@@ -36,12 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
         return DONE
     except MemoryError:
         return _say("expected enough memory; got none left. Choose a smaller --population or --batch.", BAD_INPUT)
-    except Exception as error:
-        from trompe.core.errors import TrompeError
-
-        if isinstance(error, TrompeError):
-            return _say(error, BAD_INPUT)
-        raise  # a fault of trompe: Python prints the traceback and exits with 1
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -74,7 +69,7 @@ def overview() -> str:
     parts = ["usage: trompe COMMAND [OPTIONS]", "", "How sure is your classifier about nonsense?"]
     for group, lines in groups.items():
         parts += ["", f"{group}:", *lines]
-    parts += ["", "trompe COMMAND --help tells more. Begin with: trompe fool lenet-mnist --out run"]
+    parts += ["", "trompe COMMAND --help tells more. Begin with: trompe demo"]
     parts += ["Exit codes: 0 done, 1 fault of trompe, 2 bad input, 3 failed, 4 undecided, 130 interrupted."]
     return "\n".join(parts)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import tyro
 
 COMMANDS = {
+    "demo": ("see", "watch a bundled network become certain about noise, offline, in seconds"),
     "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
     "rerun": ("the rest", "repeat a run and compare it bit by bit"),
@@ -64,6 +65,6 @@ def _one_line(command: str, complaint: str) -> str:
     kept = [
         line for line in lines[1:] if line and not line.startswith(("For full helptext", f"trompe {command} --help"))
     ]
-    text = " ".join(kept).split("Argument helptext")[0].strip().rstrip(".")
+    text = re.sub(r"(settings|show)\.", "", " ".join(kept)).split("Argument helptext")[0].strip().rstrip(".")
     got = text if text.lower().startswith(heading[:8]) else f"{heading}: {text}"
     return f"trompe {command}: expected options as `trompe {command} --help` lists them; got {got}. Correct them."

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -105,16 +106,15 @@ class Session:
         self._recorder = recorder or Recorder.create(
             self.folder, attempt.about(), [(attempt.method, attempt.niches.names)]
         )
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._recorder.close)
             if self._resumed:
                 self._check_resumed()
             opened = self._recorder.reopen(0, attempt.encoding.genome_type)
             self._archive, self._tally, self._state = opened.archive, opened.tally, opened.state
             self._judge = JudgeSettings(**self._recorder.about.judge)
             self._spent = sum(search.seconds for search in open_run(self.folder).searches)
-        except BaseException:
-            self._recorder.close()
-            raise
+            stack.pop_all()
 
     @property
     def about(self) -> About:

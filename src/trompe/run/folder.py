@@ -1,0 +1,80 @@
+"""The folder of a run: made, locked against a second writer, let go."""
+
+import os
+from pathlib import Path
+
+from trompe.core.errors import RunError
+from trompe.run.schema import DATABASE
+
+LOCK = "run.lock"
+
+
+def prepare(folder: Path) -> int:
+    """Make the folder and take its lock; refuse one that holds anything."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(expected="a folder", got="a file", where=f"--out {folder}", do="Choose another place.")
+    if folder.exists() and any(part.name != LOCK for part in folder.iterdir()):
+        held = "a run" if (folder / DATABASE).exists() else "other files"
+        raise RunError(
+            expected="a folder that is empty or does not exist",
+            got=f"one with {held} in it",
+            where=f"--out {folder}",
+            do="Go on with the run by --resume, or choose another folder.",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise _unwritable(folder, cause) from cause
+    return take_lock(folder)
+
+
+def take_lock(folder: Path) -> int:
+    """Take the folder's lock, which the system lets go when the process dies.
+
+    Returns:
+        A handle for `release`; -1 where the system has no such locks.
+
+    Raises:
+        RunError: Another process holds it, or the folder cannot be written.
+    """
+    try:
+        import fcntl
+
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
+    except ImportError:  # no such locks on this system
+        return -1
+    except OSError as cause:
+        raise _unwritable(folder, cause) from cause
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as cause:
+        os.close(lock)
+        raise RunError(
+            expected="a run that nobody else writes to",
+            got="one that another process is writing",
+            where=str(folder),
+            do="Wait for the other process, or stop it.",
+        ) from cause
+    return lock
+
+
+def release(folder: Path, lock: int) -> None:
+    """Let go of a folder that `prepare` or `take_lock` gave."""
+    if lock >= 0:
+        (folder / LOCK).unlink(missing_ok=True)
+        os.close(lock)
+
+
+def clear(folder: Path) -> None:
+    """Remove a database that nothing was recorded in."""
+    for part in folder.glob(f"{DATABASE}*"):
+        part.unlink()
+
+
+def _unwritable(folder: Path, cause: OSError) -> RunError:
+    return RunError(
+        expected="a folder that can be written",
+        got=cause.strerror or str(cause),
+        where=f"--out {folder}",
+        do="Choose another place, or change its permissions.",
+    )

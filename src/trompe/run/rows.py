@@ -1,0 +1,82 @@
+"""What a step becomes in the database: one row a winner, a takeover, an occupant, a first image."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from torch import Tensor
+
+from trompe.core.numerics import to_levels
+from trompe.core.types import Candidates, Step, Wins
+from trompe.run.blobs import GENOME_LIMIT, pack_arrays, pack_levels, picture
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Genomes and inputs of candidates as bytes, each made once, however often it is written."""
+
+    genomes: list[bytes]
+    inputs: list[bytes]
+    pictures: list[bytes]
+
+    @classmethod
+    def of(cls, candidates: Candidates[Any]) -> Self:
+        """Packed in the candidates' order."""
+        levels = list(to_levels(candidates.inputs))
+        small = [picture(image) for image in levels]
+        inputs = [pack_levels(image) for image in levels]
+        return cls(
+            [pack_arrays(genome) for genome in _rows(candidates.genomes.to_arrays(), len(candidates))],
+            inputs,
+            [whole if part is image else pack_levels(part)
+             for whole, part, image in zip(inputs, small, levels, strict=True)],
+        )  # fmt: skip
+
+
+def _rows(arrays: Mapping[str, Tensor], n: int) -> Iterator[dict[str, Tensor]]:
+    """One record a row of arrays whose first axis is the row."""
+    for i in range(n):
+        yield {name: values[i : i + 1] for name, values in arrays.items()}
+
+
+def candidate_rows(search: int, step: Step[Any], packed: Packed) -> list[Row]:
+    """Every winning candidate once; its genome only up to the limit."""
+    winners = step.wins.winners
+    genomes = [blob if len(blob) <= GENOME_LIMIT else None for blob in packed.genomes]
+    columns = (winners.ids.tolist(), winners.parents.tolist(), genomes, packed.pictures)
+    return [
+        (search, candidate, step.number, parent, mate, genome, small)
+        for candidate, (parent, mate), genome, small in zip(*columns, strict=True)
+    ]
+
+
+def takeover_rows(search: int, step: Step[Any]) -> list[Row]:
+    """Who took which niche."""
+    wins = step.wins
+    ids = wins.winners.ids[wins.row]
+    return [
+        (search, step.number, niche, candidate, value)
+        for niche, candidate, value in zip(wins.niche.tolist(), ids.tolist(), wins.value.tolist(), strict=True)
+    ]
+
+
+def current_rows(search: int, wins: Wins[Any], packed: Packed) -> list[Row]:
+    """The new occupants, with full genome and judged bytes."""
+    ids = wins.winners.ids.tolist()
+    return [
+        (search, niche, ids[row], value, value, value, packed.genomes[row], packed.inputs[row])
+        for niche, row, value in zip(wins.niche.tolist(), wins.row.tolist(), wins.value.tolist(), strict=True)
+    ]
+
+
+def first_rows(search: int, wins: Wins[Any], levels: Sequence[float]) -> list[Row]:
+    """The first image at each level that was reached in this step."""
+    inputs = [pack_levels(image) for image in to_levels(wins.firsts.inputs)]
+    ids = wins.firsts.ids.tolist()
+    columns = (wins.first_niche, wins.first_level, wins.first_row, wins.first_value)
+    return [
+        (search, niche, levels[level], ids[row], ids[row] + 1, value, value, inputs[row])
+        for niche, level, row, value in zip(*(column.tolist() for column in columns), strict=True)
+    ]
