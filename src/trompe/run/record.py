@@ -14,7 +14,7 @@ from trompe.core.types import G, Step
 from trompe.run.about import SCHEMA_VERSION, About
 from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.run.folder import clear, prepare, release, take_lock
-from trompe.run.rows import Packed, candidate_rows, current_rows, first_rows, takeover_rows
+from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
 from trompe.run.schema import DATABASE, TABLES, check_schema, translate
 from trompe.search import Archive, Tally
 
@@ -58,6 +58,7 @@ class Recorder:
         self.folder, self.about = folder, about
         self._connection, self._lock = connection, lock
         self._committed = time.monotonic()
+        self._occupants: dict[Row, Row] = {}  # by search and niche; only the last of a transaction is written
 
     @classmethod
     def create(cls, folder: Path, about: About, searches: Sequence[tuple[str, Sequence[str]]]) -> Self:
@@ -149,7 +150,7 @@ class Recorder:
         packed = Packed.of(step.wins.winners)
         put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
         put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
-        put("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)", current_rows(search, step.wins, packed))
+        self._occupants.update({row[:2]: row for row in current_rows(search, step.wins, packed)})
         put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first_rows(search, step.wins, self.about.levels))
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
@@ -169,6 +170,7 @@ class Recorder:
     @_explained
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
+        self._write_occupants()
         self._connection.execute("COMMIT")
         self._connection.execute("BEGIN")
         self._committed = time.monotonic()
@@ -177,6 +179,7 @@ class Recorder:
         """Commit, fold the log into the one database file, and let go of the folder."""
         try:
             if self._connection.in_transaction:
+                self._write_occupants()
                 self._connection.execute("COMMIT")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("PRAGMA journal_mode = DELETE")
@@ -185,6 +188,11 @@ class Recorder:
         finally:
             self._connection.close()
             release(self.folder, self._lock)
+
+    def _write_occupants(self) -> None:
+        rows, self._occupants = self._occupants, {}
+        put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.executemany(put, rows.values())
 
 
 @contextmanager
