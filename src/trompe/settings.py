@@ -19,10 +19,11 @@ class FoolSettings:
     _: KW_ONLY
     by: Literal["evolve", "scatter"] = "evolve"
     """The search: MAP-Elites over classes, or the best of as many random inputs (the baseline)."""
-    encoding: Literal["pixels"] = "pixels"
-    """What evolves: one gene a pixel value."""
-    preset: Literal["paper", "released-code"] = "paper"
-    """Settings of the encoding, where the paper (Nguyen 2015) and the code released with it disagree."""
+    encoding: Literal["pixels", "cppn"] = "pixels"
+    """What evolves: one gene a pixel value, or a small network that paints (regular images)."""
+    preset: Literal["paper", "released-code", "innovation"] = "paper"
+    """Settings of the encoding, where the paper (Nguyen 2015) and the code released with it disagree; innovation is
+    cppn without sine nodes."""
     generations: int = 200
     """Generations after the random beginning, at most."""
     population: int = 200

@@ -1,14 +1,14 @@
 """From the names in the settings to the objects that do the work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from trompe.core.check import check_at_least, check_level
+from trompe.core.check import check_at_least, check_level, check_name
 from trompe.core.errors import BadInput
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step
-from trompe.encodings import PRESETS, Pixels
+from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
 from trompe.search import Archive, Contest, Plan, Tally, evolve, scatter
 from trompe.settings import FoolSettings
 
@@ -18,6 +18,8 @@ LEVELS = (0.5, 0.9, 0.99, 0.9999)
 Search = Callable[[Contest[Any], Archive[Any], Plan, Tally], Iterator[Step[Any]]]
 
 SEARCHES: dict[str, Search] = {"evolve": evolve, "scatter": scatter}
+
+S = TypeVar("S")
 
 _BATCH = 50
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -87,10 +89,20 @@ def _default_batch(settings: FoolSettings) -> int:
     return settings.population if whole else _BATCH
 
 
+def _cppn(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Cppn:
+    del plan
+    return Cppn(spec, _preset(settings, CPPN_PRESETS))
+
+
+def _preset(settings: FoolSettings, presets: Mapping[str, S]) -> S:
+    check_name(settings.preset, presets, f"--preset (of --encoding {settings.encoding})")
+    return presets[settings.preset]
+
+
 def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Pixels:
-    preset = PRESETS[settings.preset]
+    preset = _preset(settings, PIXEL_PRESETS)
     steps_a_generation = plan.population // plan.batch
     return Pixels(spec, replace(preset, halving_period=preset.halving_period * steps_a_generation))
 
 
-_ENCODINGS: dict[str, Callable[[FoolSettings, Plan, ImageSpec], Encoding[Any]]] = {"pixels": _pixels}
+_ENCODINGS: dict[str, Callable[[FoolSettings, Plan, ImageSpec], Encoding[Any]]] = {"cppn": _cppn, "pixels": _pixels}

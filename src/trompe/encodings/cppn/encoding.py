@@ -1,0 +1,182 @@
+"""The encoding: networks that paint, and how they change."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from trompe.core.errors import BadInput
+from trompe.core.numerics import quantise
+from trompe.core.seeds import Stream
+from trompe.core.specs import ImageSpec
+from trompe.core.types import Images
+from trompe.encodings.cppn.colour import hls_to_rgb, hsv_to_rgb
+from trompe.encodings.cppn.functions import NAMES
+from trompe.encodings.cppn.genome import INPUTS, CppnGenomes
+from trompe.encodings.cppn.render import outputs_of
+from trompe.encodings.cppn.vary import Workshop
+
+_CHUNK_VALUES = 4_000_000
+"""Node values painted at a time, so that they stay in the processor's caches."""
+_HUE_TURNS = 2.0 * 255.0 / 360.0
+"""8-bit OpenCV counts hue in steps of two degrees, so a byte up to 255 goes round once and a half."""
+
+
+@dataclass(frozen=True)
+class CppnSettings:
+    """How networks see, paint and change. Rates are per child, those of weights and functions per gene.
+
+    Attributes:
+        coordinates: What x and y are: ``"normalised"``, from -1 to 1, or ``"raw"``, the pixel's index as in the
+            released code, so that sine nodes alias into dense stripes. The distance d is normalised in both.
+        colour: How three outputs become a colour: ``"hsv"``, as the paper says, or ``"hls"``, as 8-bit OpenCV in the
+            released code reads them, hue wrapping.
+        functions: Names of what a node may compute.
+        weight_limit: Genes in [0, 1] stand for weights from minus this to this.
+        weight_rate: Chance of each connection's gene to mutate.
+        weight_index: Polynomial mutation's eta.
+        function_rate: Chance of each node's function to be drawn anew.
+        add_connection: Chance of a new connection.
+        delete_connection: Chance of losing one.
+        add_node: Chance of a node in the middle of a connection.
+        delete_node: Chance of losing a hidden node.
+    """
+
+    coordinates: str = "normalised"
+    colour: str = "hsv"
+    functions: tuple[str, ...] = ("sine", "sigmoid", "gaussian", "linear")
+    weight_limit: float = 10.0
+    weight_rate: float = 0.1
+    weight_index: float = 15.0
+    function_rate: float = 0.1
+    add_connection: float = 0.5
+    delete_connection: float = 0.3
+    add_node: float = 0.5
+    delete_node: float = 0.2
+
+
+PRESETS: Mapping[str, CppnSettings] = {
+    "paper": CppnSettings(),
+    "released-code": CppnSettings(coordinates="raw", colour="hls"),
+    "innovation": CppnSettings(
+        coordinates="raw", colour="hls", functions=("steep", "sigmoid", "gaussian", "linear")
+    ),
+}  # fmt: skip
+"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes."""
+
+
+@dataclass(frozen=True)
+class Cppn:
+    """Compositional pattern-producing networks with evolving topology, greyscale (1 channel) or colour (3).
+
+    Reference: Nguyen 2015, section 2.2; Stanley 2007.
+
+    Differs from the released code: values are rounded to the 8-bit grid, not truncated. Like it, and unlike NEAT,
+    there is no crossover, no speciation and no innovation number.
+
+    Attributes:
+        spec: The images it paints by default; any other size can be asked of `draw`.
+        settings: How networks see, paint and change.
+
+    Raises:
+        BadInput: Neither one nor three channels.
+    """
+
+    name: ClassVar[str] = "cppn"
+    genome_type: ClassVar[type[CppnGenomes]] = CppnGenomes
+    spec: ImageSpec
+    settings: CppnSettings = field(default_factory=CppnSettings)
+
+    def __post_init__(self) -> None:
+        if self.spec.channels not in (1, 3):
+            raise BadInput(
+                expected="images of 1 or 3 channels",
+                got=f"{self.spec.channels}",
+                where="encoding cppn",
+                do="Use --encoding pixels for other kinds of image.",
+            )
+
+    def random(self, n: int, stream: Stream) -> CppnGenomes:
+        """Every input connected to every output, no hidden nodes; random weights and functions."""
+        outputs, inputs = self.spec.channels, len(INPUTS)
+        function = self._functions()[stream.branch("functions").integers(n * outputs, len(self.settings.functions))]
+        source = torch.arange(inputs, dtype=torch.int16).repeat(outputs).expand(n, -1).contiguous()
+        target = (
+            torch.arange(outputs, dtype=torch.int16).repeat_interleave(inputs).add(inputs).expand(n, -1).contiguous()
+        )
+        weight = stream.branch("weights").uniform32(n, outputs * inputs)
+        return CppnGenomes(function.reshape(n, outputs), source, target, weight)
+
+    def vary(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
+        """Children of the parents, one each, by mutation alone."""
+        settings = self.settings
+        workshop = Workshop(parents, self.spec.channels, self._functions(), stream)
+        workshop.mutate_weights(settings.weight_rate, settings.weight_index)
+        workshop.mutate_functions(settings.function_rate)
+        workshop.add_connections(settings.add_connection)
+        workshop.delete_connections(settings.delete_connection)
+        workshop.add_nodes(settings.add_node)
+        workshop.delete_nodes(settings.delete_node)
+        return workshop.genomes()
+
+    def express(self, genomes: CppnGenomes) -> Images:
+        """The pictures that the networks paint, rounded to the 8-bit grid."""
+        return quantise(self.draw(genomes, self.spec.height, self.spec.width))
+
+    def draw(self, genomes: CppnGenomes, height: int, width: int) -> Images:
+        """The pictures at any size, in [0, 1] but not on the grid."""
+        return self.paint(genomes, self.weights(genomes), height, width)
+
+    def paint(self, genomes: CppnGenomes, weights: Tensor, height: int, width: int) -> Images:
+        """The pictures that the networks paint with other weights; gradients flow to these.
+
+        Args:
+            genomes: The networks.
+            weights: One a connection slot, as `weights` decodes them.
+            height: In pixels.
+            width: In pixels.
+        """
+        inputs = self._inputs(height, width)
+        rows = max(1, _CHUNK_VALUES // (inputs.shape[1] * (genomes.function.shape[1] + len(INPUTS))))
+        parts = [
+            outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))), weights[i : i + rows], inputs,
+                       self.spec.channels)
+            for i in range(0, len(genomes), rows)
+        ]  # fmt: skip
+        return self._colours(torch.cat(parts).abs()).reshape(len(genomes), self.spec.channels, height, width)
+
+    def weights(self, genomes: CppnGenomes) -> Float32[Tensor, "n connections"]:
+        """The weights that the genes stand for."""
+        return (2.0 * genomes.weight - 1.0) * self.settings.weight_limit
+
+    def describe(self) -> dict[str, Any]:
+        """Name and every setting, JSON-ready."""
+        return {"name": self.name, **asdict(self.settings), "functions": list(self.settings.functions)}
+
+    def _colours(self, outputs: Tensor) -> Tensor:
+        if self.spec.channels == 1:
+            return outputs
+        first, second, third = outputs.unbind(1)
+        if self.settings.colour == "hsv":
+            return hsv_to_rgb(first, second, third)
+        return hls_to_rgb(first * _HUE_TURNS, second, third)
+
+    def _inputs(self, height: int, width: int) -> Float32[Tensor, "4 pixels"]:
+        down, across = _axis(height), _axis(width)
+        rows, columns = torch.meshgrid(down, across, indexing="ij")
+        distance = (rows.square() + columns.square()).sqrt()
+        if self.settings.coordinates == "raw":
+            rows = (torch.arange(height) * (self.spec.height / height)).unsqueeze(1).expand(height, width)
+            columns = (torch.arange(width) * (self.spec.width / width)).expand(height, width)
+        return torch.stack([columns, rows, distance, torch.ones(height, width)]).reshape(4, -1).to(torch.float32)
+
+    def _functions(self) -> Tensor:
+        return torch.tensor([NAMES.index(name) for name in self.settings.functions], dtype=torch.int8)
+
+
+def _axis(size: int) -> Tensor:
+    """-1 to 1 from the first pixel to the last; 0 where there is only one."""
+    return torch.linspace(-1.0, 1.0, size) if size > 1 else torch.zeros(1)

@@ -1,0 +1,93 @@
+"""A batch of networks as one record of tensors, wide enough for the widest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from jaxtyping import Float32, Int8, Int16
+from torch import Tensor
+from torch.nn.functional import pad
+
+INPUTS = ("x", "y", "d", "1")
+"""Nodes 0 to 3 of every network: column, row, distance from the centre, and a constant."""
+ABSENT = -1
+
+
+@dataclass(frozen=True)
+class CppnGenomes:
+    """Networks without cycles. Nodes 0 to 3 are the inputs; node 4 + s is the one in slot s: first the outputs, then
+    hidden nodes in any order. Slots and connections that a network does not use are marked absent.
+
+    Attributes:
+        function: What the node in each slot computes, an index into `FUNCTIONS`; -1 where there is no node.
+        source: Node that each connection comes from; -1 where there is no connection.
+        target: Node that it goes to, 4 or more; -1 where there is no connection.
+        weight: Genes in [0, 1], which stand for weights in -limit .. limit.
+    """  # noqa: D205
+
+    function: Int8[Tensor, "n slots"]
+    source: Int16[Tensor, "n connections"]
+    target: Int16[Tensor, "n connections"]
+    weight: Float32[Tensor, "n connections"]
+
+    def __len__(self) -> int:
+        return len(self.function)
+
+    def take(self, rows: Tensor) -> Self:
+        """The genomes at the given rows, in that order."""
+        return type(self)(self.function[rows], self.source[rows], self.target[rows], self.weight[rows])
+
+    def join(self, others: Sequence[Self]) -> Self:
+        """These genomes followed by all of the others', padded to the widest."""
+        every = [self, *others]
+        slots = max(genomes.function.shape[1] for genomes in every)
+        connections = max(genomes.source.shape[1] for genomes in every)
+        padded = [genomes.widened(slots, connections) for genomes in every]
+        return type(self)(
+            torch.cat([genomes.function for genomes in padded]),
+            torch.cat([genomes.source for genomes in padded]),
+            torch.cat([genomes.target for genomes in padded]),
+            torch.cat([genomes.weight for genomes in padded]),
+        )
+
+    def widened(self, slots: int, connections: int) -> Self:
+        """The same networks with room for at least that many slots and connections."""
+        nodes = max(0, slots - self.function.shape[1])
+        links = max(0, connections - self.source.shape[1])
+        return type(self)(
+            pad(self.function, (0, nodes), value=ABSENT),
+            pad(self.source, (0, links), value=ABSENT),
+            pad(self.target, (0, links), value=ABSENT),
+            pad(self.weight, (0, links)),
+        )
+
+    def trimmed(self) -> Self:
+        """The same networks without columns that none of them uses; each one's connections keep their order."""
+        absent = self.source < 0
+        order = absent.to(torch.uint8).argsort(dim=1, stable=True)
+        links = int((~absent).sum(1).max()) if len(self) else 0
+        order = order[:, :links]
+        used = (self.function >= 0).any(0).nonzero()
+        slots = int(used.max()) + 1 if len(used) else 0
+        weight = torch.where(absent, 0.0, self.weight)
+        return type(self)(
+            self.function[:, :slots].contiguous(),
+            self.source.gather(1, order),
+            self.target.gather(1, order),
+            weight.gather(1, order),
+        )
+
+    def sizes(self) -> tuple[Tensor, Tensor]:
+        """Nodes beside the inputs, and connections, of each network: int64, shape (n,)."""
+        return (self.function >= 0).sum(1), (self.source >= 0).sum(1)
+
+    def to_arrays(self) -> dict[str, Tensor]:
+        """All four tensors."""
+        arrays = {"function": self.function, "source": self.source, "target": self.target, "weight": self.weight}
+        return {name: values.cpu().contiguous() for name, values in arrays.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Tensor]) -> Self:
+        """Genomes from what `to_arrays` gave."""
+        return cls(arrays["function"], arrays["source"], arrays["target"], arrays["weight"])
