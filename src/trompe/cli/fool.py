@@ -68,7 +68,10 @@ def describe(run: Any) -> list[str]:
 
 
 def _watch(session: Any, *, quiet: bool) -> None:
+    from rich.console import Console
+
     from trompe.cli.show import watching
+    from trompe.cli.tiles import Tiles, supported
     from trompe.core.numerics import say_confidence
 
     if session.finished:
@@ -76,8 +79,11 @@ def _watch(session: Any, *, quiet: bool) -> None:
         return
     plan, names = session.attempt.plan, session.attempt.niches.names
     began, before = time.monotonic(), session.tally.evaluations
-    with watching("generation", plan.generations, quiet=quiet) as watch:
+    tiles, (_, height, width) = Tiles(names), session.attempt.target.spec.shape
+    below = tiles if supported(Console(stderr=True), height, width) else None
+    with watching("generation", plan.generations, quiet=quiet, below=below) as watch:
         for step in session:
+            tiles.follow(step)
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"
             rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-9)
             words = (

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _LINE_SECONDS = 5.0
@@ -49,8 +50,15 @@ class _Bar:
 
 
 @contextmanager
-def watching(title: str, total: int, *, quiet: bool) -> Iterator[Watch]:
-    """A watch over work of the given size: silent, a live bar on a terminal, or lines."""
+def watching(title: str, total: int, *, quiet: bool, below: RenderableType | None = None) -> Iterator[Watch]:
+    """A watch over work of the given size: silent, a live bar on a terminal, or lines.
+
+    Args:
+        title: What is counted.
+        total: How many there are.
+        quiet: Whether to say nothing.
+        below: What stands under a live bar, drawn anew with it.
+    """
     console = Console(stderr=True)
     if quiet:
         yield _Silent()
@@ -61,7 +69,9 @@ def watching(title: str, total: int, *, quiet: bool) -> Iterator[Watch]:
             SpinnerColumn(), TextColumn("{task.description} {task.completed} of {task.total}"), BarColumn(bar_width=20),
             TextColumn("{task.fields[words]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
         ]  # fmt: skip
-        with Progress(*columns, console=console, refresh_per_second=8, transient=True) as progress:
+        progress = Progress(*columns, console=console, auto_refresh=False)
+        shown = Group(progress, below) if below is not None else progress
+        with Live(shown, console=console, refresh_per_second=6, transient=True):
             yield _Bar(progress, title, total)
 
 
