@@ -145,6 +145,7 @@ class Session:
     def __iter__(self) -> Iterator[Step[Any]]:
         if self.finished:
             return
+        self._recorder.mark(0, "running", "")
         attempt, judge, number = self.attempt, Judge(self.attempt.target, self._judge), self._tally.number
         contest = Contest(attempt.encoding, judge, attempt.niches, self._recorder.about.levels)
         steps = SEARCHES[attempt.settings.by](contest, self._archive, attempt.plan, self._tally)
