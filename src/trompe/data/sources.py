@@ -123,20 +123,25 @@ def _from_folder(folder: Path) -> Arrays:
 
 def _from_mirror(mirror: str) -> Arrays:
     import gzip
+    import http.client
     import zlib
 
+    lost = (urllib.error.URLError, http.client.HTTPException, OSError)
     arrays = {}
     for name, file in FILES.items():
         address = f"{mirror}{file}.gz"
         try:
             with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310  https, fixed above
                 content = answer.read()
-                promised = answer.headers.get("Content-Length")
-            if promised is not None and len(content) != int(promised):
-                raise _missing(mirror, f"{file}.gz was cut off after {len(content)} of {promised} bytes")
-            arrays[name] = parse_idx(gzip.decompress(content), address)
-        except (urllib.error.URLError, TimeoutError, ConnectionError, EOFError, zlib.error, gzip.BadGzipFile) as cause:
+        except http.client.IncompleteRead as cause:
+            whole = len(cause.partial) + (cause.expected or 0)
+            raise _missing(mirror, f"{file}.gz was cut off after {len(cause.partial)} of {whole} bytes") from cause
+        except lost as cause:
             raise _missing(mirror, f"{file}.gz could not be fetched ({getattr(cause, 'reason', cause)})") from cause
+        try:
+            arrays[name] = parse_idx(gzip.decompress(content), address)
+        except (OSError, EOFError, zlib.error) as cause:
+            raise _missing(mirror, f"{file}.gz is damaged ({cause})") from cause
     return arrays
 
 
