@@ -47,7 +47,7 @@ class Kept:
     @property
     def image(self) -> Tensor:
         """The image as the target sees it: float32 in [0, 1], shape (channels, height, width)."""
-        return from_levels(self.levels)
+        return from_levels(self.levels.unsqueeze(0))[0]
 
     def __str__(self) -> str:
         return f"{self.label}: {say_confidence(self.log_odds)} after {self.evaluations} evaluations"

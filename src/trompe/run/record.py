@@ -59,6 +59,7 @@ class Recorder:
         self._connection, self._lock = connection, lock
         self._committed = time.monotonic()
         self._occupants: dict[Row, Row] = {}  # by search and niche; only the last of a transaction is written
+        self._logging = False
 
     @classmethod
     def create(cls, folder: Path, about: About, searches: Sequence[tuple[str, Sequence[str]]]) -> Self:
@@ -84,7 +85,6 @@ class Recorder:
             connection.executemany("INSERT INTO search VALUES (?, ?, ?, ?, ?)", rows)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
-            connection.execute("BEGIN")
             return cls(folder, connection, about, lock)
 
     @classmethod
@@ -106,7 +106,6 @@ class Recorder:
                 release(folder, lock)
                 return None
             items = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM about")}
-            connection.execute("BEGIN")
             return cls(folder, connection, About.from_items(items), lock)
 
     def __enter__(self) -> Self:
@@ -142,57 +141,77 @@ class Recorder:
 
     @_explained
     def record(self, search: int, step: Step[Any], seconds: float) -> None:
-        """Write one step: statistics, winners, takeovers, the new occupants, the first images."""
+        """Write one step as a whole: statistics, winners, takeovers, the new occupants, the first images."""
         row = (search, step.number, step.evaluations, step.forwards, step.backwards, seconds)
         statistics = json.dumps(dict(step.statistics), sort_keys=True)
-        put = self._connection.executemany
-        put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
         packed = Packed.of(step.wins.winners)
-        put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
-        put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
-        self._occupants.update({row[:2]: row for row in current_rows(search, step.wins, packed)})
-        put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first_rows(search, step.wins, self.about.levels))
+        with self._whole():
+            put = self._connection.executemany
+            put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
+            put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
+            put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
+            put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first_rows(search, step.wins, self.about.levels))
+            self._occupants = {**self._occupants, **{row[:2]: row for row in current_rows(search, step.wins, packed)}}
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
     @_explained
     def mark(self, search: int, state: str, reason: str) -> None:
-        """Note how a search ended: ``done`` or ``interrupted``, and why."""
-        self._connection.execute("UPDATE search SET state = ?, reason = ? WHERE search = ?", (state, reason, search))
+        """Note how a search stands or ended (``running``, ``done``, ``interrupted``), and why."""
+        with self._whole():
+            change = "UPDATE search SET state = ?, reason = ? WHERE search = ?"
+            self._connection.execute(change, (state, reason, search))
         self.commit()
 
     @_explained
     def judged(self, rows: Iterable[tuple[int, int, float, float]]) -> None:
         """Write what verification found: search, niche, level (0 for the strongest image), log-odds."""
-        self._connection.executemany("INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?)", rows)
+        with self._whole():
+            self._connection.executemany("INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?)", rows)
         self.commit()
 
     @_explained
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
-        self._write_occupants()
-        self._connection.execute("COMMIT")
-        self._connection.execute("BEGIN")
+        if self._connection.in_transaction:
+            put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            self._connection.executemany(put, self._occupants.values())
+            self._connection.execute("COMMIT")
+        self._occupants = {}
         self._committed = time.monotonic()
 
     def close(self) -> None:
         """Commit, fold the log into the one database file, and let go of the folder."""
         try:
-            if self._connection.in_transaction:
-                self._write_occupants()
-                self._connection.execute("COMMIT")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.execute("PRAGMA journal_mode = DELETE")
+            self.commit()
+            if self._logging:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._connection.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as cause:
             raise translate(cause, self.folder) from cause
         finally:
             self._connection.close()
             release(self.folder, self._lock)
 
-    def _write_occupants(self) -> None:
-        rows, self._occupants = self._occupants, {}
-        put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._connection.executemany(put, rows.values())
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """All of what is written inside, or, whatever interrupts it, none of it."""
+        if not self._logging:  # only now: a run that is merely looked at keeps every byte of its file
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._logging = True
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
+        occupants = self._occupants
+        self._connection.execute("SAVEPOINT whole")
+        try:
+            yield
+        except BaseException:
+            # On a full disk SQLite itself may have taken the whole transaction back, earlier steps and all.
+            self._occupants = occupants if self._connection.in_transaction else {}
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO whole")
+            raise
+        self._connection.execute("RELEASE whole")
 
 
 @contextmanager
@@ -209,6 +228,5 @@ def _opening(folder: Path, lock: int) -> Iterator[None]:
 
 def _connect(folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(folder / DATABASE, isolation_level=None, timeout=5.0, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
