@@ -76,7 +76,7 @@ def _watch(session: Any, *, quiet: bool) -> None:
         return
     plan, names = session.attempt.plan, session.attempt.niches.names
     began, before = time.monotonic(), session.tally.evaluations
-    with watching("generation", plan.generations, quiet=quiet) as watch:
+    with watching("generation", plan.generation(plan.last), quiet=quiet) as watch:
         for step in session:
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"
             rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-9)

@@ -135,10 +135,11 @@ class Recorder:
         for niche, level, candidate in ask("SELECT niche, level, candidate FROM first WHERE search = ?", (search,)):
             elites.crossed[niche, self.about.levels.index(level)] = candidate
         last = ask(
-            "SELECT number, evaluations, forwards, backwards FROM step WHERE search = ? ORDER BY number DESC LIMIT 1",
+            "SELECT number, evaluations, forwards, backwards, state FROM step WHERE search = ? "
+            "ORDER BY number DESC LIMIT 1",
             (search,),
         ).fetchone()
-        return Opened(archive, Tally(*last) if last else Tally(), state)
+        return Opened(archive, _tally(last) if last else Tally(), state)
 
     @_explained
     def record(self, search: int, step: Step[Any], seconds: float) -> None:
@@ -193,6 +194,11 @@ class Recorder:
         rows, self._occupants = self._occupants, {}
         put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         self._connection.executemany(put, rows.values())
+
+
+def _tally(row: Row) -> Tally:
+    number, evaluations, forwards, backwards, state = row
+    return Tally(number, evaluations, forwards, backwards, unpack_arrays(state))
 
 
 @contextmanager
