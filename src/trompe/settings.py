@@ -9,6 +9,13 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+Preset = Literal[
+    "paper", "released-code", "innovation",
+    "sign-momentum", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
+    "random-squares",
+]  # fmt: skip
+"""Every preset of some method; which are of which, `trompe fool --help` says."""
+
 
 @dataclass(frozen=True)
 class FoolSettings:
@@ -17,24 +24,32 @@ class FoolSettings:
     target: Annotated[Positional[str], arg(metavar="TARGET")]
     """The classifier: a bundled name (see `trompe targets`) or a folder that `trompe train` wrote."""
     _: KW_ONLY
-    by: Literal["evolve", "scatter"] = "evolve"
-    """The search: MAP-Elites over classes, or the best of as many random inputs (the baseline)."""
+    by: Literal["evolve", "ascend", "squares", "scatter"] = "evolve"
+    """The search: MAP-Elites over classes, gradient ascent, random squares (asks least), or the best of as many random
+    inputs (the baseline)."""
     encoding: Literal["pixels", "cppn"] = "pixels"
-    """What evolves: one gene a pixel value, or a small network that paints (regular images)."""
-    preset: Literal["paper", "released-code", "innovation"] = "paper"
-    """Settings of the encoding, where the paper (Nguyen 2015) and the code released with it disagree; innovation is
-    cppn without sine nodes."""
-    generations: int = 200
-    """Generations after the random beginning, at most."""
-    population: int = 200
-    """Candidates a generation, and in the random beginning."""
+    """What evolves: one gene a pixel value, or (with evolve and scatter) a small network that paints regular images."""
+    preset: Preset | None = None
+    """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
+    the code released with it disagree, and for cppn innovation, without sine nodes. ascend: sign-momentum (the
+    default), or one of the paper's four rules nguyen-*. squares: random-squares."""
+    start: Literal["uniform", "mean", "black", "grey", "low-frequency"] | None = None
+    """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey. By default
+    uniform; mean with the presets nguyen-*."""
+    generations: int | None = None
+    """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, or
+    as many as its nguyen-* preset takes; of squares 1000."""
+    population: int | None = None
+    """Candidates a generation, and in the random beginning, of evolve and scatter; by default 200."""
     batch: int | None = None
     """Candidates judged together before the archive changes; divides the population. By default 50 where that divides
-    it, otherwise all of it; with the preset released-code always all of it."""
+    it, otherwise all of it; with the preset released-code always all of it. Of ascend and squares: how many classes are
+    attempted at a time, by default up to 50."""
     budget: int | None = None
     """Evaluations (candidates judged) at most; by default as many as the generations take."""
     confidence: float | None = 0.9999
-    """Stop once every class has an image of this confidence; None to go on to the end."""
+    """Stop once every class has an image of this confidence; None to go on to the end. ascend and squares also leave
+    each class alone from there on."""
     time: str | None = None
     """Stop after this long, for example 90s, 10m or 2h. Where a run stops by time is not repeatable."""
     classes: tuple[str, ...] = ()

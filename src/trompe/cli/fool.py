@@ -81,7 +81,7 @@ def _watch(session: Any, *, quiet: bool) -> None:
     began, before = time.monotonic(), session.tally.evaluations
     tiles, (_, height, width) = Tiles(names), session.attempt.target.spec.shape
     below = tiles if supported(Console(stderr=True), height, width) else None
-    with watching("generation", plan.generations, quiet=quiet, below=below) as watch:
+    with watching("generation", plan.generation(plan.last), quiet=quiet, below=below) as watch:
         for step in session:
             tiles.follow(step)
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"

@@ -4,9 +4,10 @@ import math
 from typing import Literal
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
-from trompe.core.types import Classwise, Images, Levels, Logits, Outputs
+from trompe.core.types import Classwise, Images, Levels, Logits, Outputs, Rows
 
 Link = Literal["softmax", "independent"]
 
@@ -44,6 +45,31 @@ def log_odds(logits: Logits, link: Link = "softmax") -> Classwise:
     weight = (z - peak).exp()
     others = _sum_before(weight) + _sum_before(weight.flip(1)).flip(1)
     return z - (peak + others.log()).scatter(1, top, against_top)
+
+
+def class_log_odds(logits: Logits, classes: Rows, link: Link = "softmax") -> Float64[Tensor, " n"]:
+    """Log-odds of one class a row, to be climbed: the values of `log_odds`, with a gradient that is always finite.
+
+    `log_odds` passes through the logarithm of a sum that is 0 in float64 from a margin of 745 logits on; there its
+    values are right and its gradient is not.
+
+    Args:
+        logits: Shape (n, classes), any float type, finite.
+        classes: Int64, shape (n,), the class of each row.
+        link: How the outputs become probabilities.
+
+    Example:
+        >>> logits = torch.tensor([[800.0, 0.0]], requires_grad=True)
+        >>> odds = class_log_odds(logits, torch.tensor([0]))
+        >>> odds.item(), torch.autograd.grad(odds.sum(), logits)[0].tolist()
+        (800.0, [[1.0, -1.0]])
+    """
+    z = logits.to(torch.float64)
+    column = classes.unsqueeze(1)
+    own = z.gather(1, column).squeeze(1)
+    if link == "independent":
+        return own
+    return own - z.scatter(1, column, -math.inf).logsumexp(1)
 
 
 def _sum_before(weight: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ First axis is the batch. Images are float32 in [0, 1] on the grid k/255, shape (
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
@@ -49,6 +49,7 @@ class Genomes(Protocol):
 
 
 G = TypeVar("G", bound=Genomes)
+G_co = TypeVar("G_co", bound=Genomes, covariant=True)
 
 
 class Encoding(Protocol[G]):
@@ -83,6 +84,36 @@ class Encoding(Protocol[G]):
 
     def describe(self) -> dict[str, Any]:
         """Every setting by name, JSON-ready, for the run's record."""
+        ...
+
+
+@runtime_checkable
+class Climbable(Protocol[G]):
+    """An encoding whose genomes are numbers that a gradient can move.
+
+    Rounding to the 8-bit grid has no slope; `pull_back` takes it for the identity (a straight-through gradient), so
+    the slope at the judged image is the slope of the genome.
+    """
+
+    def numbers(self, genomes: G) -> Tensor:
+        """What can be moved of each genome: float32, shape (n, numbers)."""
+        ...
+
+    def with_numbers(self, genomes: G, numbers: Tensor) -> G:
+        """The same genomes with other numbers, brought back into their range; what was given is left as it was."""
+        ...
+
+    def pull_back(self, genomes: G, slope: Images) -> Tensor:
+        """The slope in the numbers, shape (n, numbers), of what has the given slope in the expressed images."""
+        ...
+
+
+@runtime_checkable
+class Paintable(Protocol[G_co]):
+    """An encoding that has a genome for every image."""
+
+    def paint(self, images: Images) -> G_co:
+        """Genomes that express to these images, values rounded to the 8-bit grid."""
         ...
 
 
@@ -204,6 +235,11 @@ class Niches(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """One name a niche, all different."""
+        ...
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The output of the target that each niche is about."""
         ...
 
     def bids(self, outputs: Outputs, inputs: Images) -> Bids:

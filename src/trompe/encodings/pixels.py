@@ -126,6 +126,24 @@ class Pixels:
         """The genes as an image, rounded to the 8-bit grid."""
         return quantise(genomes.genes.reshape(-1, *self.spec.shape))
 
+    def paint(self, images: Images) -> PixelGenomes:
+        """Genomes whose genes are the images' values."""
+        return PixelGenomes(images.reshape(len(images), -1))
+
+    def numbers(self, genomes: PixelGenomes) -> Float32[Tensor, "n genes"]:
+        """The genes."""
+        return genomes.genes
+
+    def with_numbers(self, genomes: PixelGenomes, numbers: Float32[Tensor, "n genes"]) -> PixelGenomes:
+        """Genomes of other genes, clamped to [0, 1]."""
+        del genomes
+        return PixelGenomes(numbers.clamp(0.0, 1.0))
+
+    def pull_back(self, genomes: PixelGenomes, slope: Images) -> Float32[Tensor, "n genes"]:
+        """The slope itself, a gene a value."""
+        del genomes
+        return slope.reshape(len(slope), -1)
+
     def describe(self) -> dict[str, Any]:
         """Name and every setting, JSON-ready."""
         return {"name": self.name, **asdict(self.settings)}

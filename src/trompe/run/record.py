@@ -134,10 +134,11 @@ class Recorder:
         for niche, level, candidate in ask("SELECT niche, level, candidate FROM first WHERE search = ?", (search,)):
             elites.crossed[niche, self.about.levels.index(level)] = candidate
         last = ask(
-            "SELECT number, evaluations, forwards, backwards FROM step WHERE search = ? ORDER BY number DESC LIMIT 1",
+            "SELECT number, evaluations, forwards, backwards, state FROM step WHERE search = ? "
+            "ORDER BY number DESC LIMIT 1",
             (search,),
         ).fetchone()
-        return Opened(archive, Tally(*last) if last else Tally(), state)
+        return Opened(archive, _tally(last) if last else Tally(), state)
 
     @_explained
     def record(self, search: int, step: Step[Any], seconds: float) -> None:
@@ -212,6 +213,11 @@ class Recorder:
                 self._connection.execute("ROLLBACK TO whole")
             raise
         self._connection.execute("RELEASE whole")
+
+
+def _tally(row: Row) -> Tally:
+    number, evaluations, forwards, backwards, state = row
+    return Tally(number, evaluations, forwards, backwards, unpack_arrays(state))
 
 
 @contextmanager

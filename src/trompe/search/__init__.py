@@ -1,14 +1,21 @@
 """Searches: generators of steps over one archive, judged at one seam."""
 
 from trompe.search.archive import Archive, Elites
+from trompe.search.ascend import ascend
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.evolve import evolve
-from trompe.search.judge import Judge, JudgeSettings
+from trompe.search.judge import Judge, JudgeSettings, Slope
 from trompe.search.niches import EveryClass
+from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
+from trompe.search.squares import SQUARES, squares
+from trompe.search.starts import STARTS
 
 __all__ = [
     "BEGINNING",
+    "RULES",
+    "SQUARES",
+    "STARTS",
     "Archive",
     "Contest",
     "Elites",
@@ -16,7 +23,10 @@ __all__ = [
     "Judge",
     "JudgeSettings",
     "Plan",
+    "Slope",
     "Tally",
+    "ascend",
     "evolve",
     "scatter",
+    "squares",
 ]

@@ -2,8 +2,8 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Generic
 
@@ -11,24 +11,29 @@ import torch
 from torch import Tensor
 
 from trompe.core.numerics import level_odds
-from trompe.core.types import Candidates, Encoding, G, Niches, Step
+from trompe.core.types import Candidates, Encoding, G, Niches, Outputs, Step
 from trompe.search.archive import Archive
 from trompe.search.judge import Judge
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long a population search goes on, and how often its archive changes.
+    """How long a search goes on, and how often its archive changes.
 
-    A step is a batch of offspring; a generation is as many steps as make up its population.
+    Where all classes compete at once, a step is a batch of offspring and a generation as many steps as make up its
+    population. Where groups of classes take turns (``groups`` above 0), a step is one candidate for each class of a
+    group that is still open; the first of a turn judges the group's start, and as many generations follow at most.
 
     Attributes:
         seed: Of every stream it draws from.
         generations: Generations after the random beginning.
         population: Candidates a generation.
-        batch: Candidates a step: judged together before the archive changes. Divides the population.
+        batch: Candidates a step: judged together before the archive changes. Divides the population. Of groups,
+            classes a group.
         initial: Candidates of the random beginning, which is step 0.
         budget: Evaluations in all, at most; None for as many as the generations take.
+        goal: Log-odds from which on a class is no longer worked on, where classes are worked on one by one.
+        groups: How many groups of classes take turns; 0 where all compete at once.
 
     Example:
         >>> plan = Plan(seed=0, generations=3, population=200, batch=50)
@@ -42,10 +47,14 @@ class Plan:
     batch: int = 50
     initial: int = 200
     budget: int | None = None
+    goal: float = math.inf
+    groups: int = 0
 
     @property
     def last(self) -> int:
-        """Number of the last step."""
+        """Number of the last step; with groups, of the last there can be."""
+        if self.groups:
+            return self.groups * (self.generations + 1) - 1
         return self.generations * self.population // self.batch
 
     def generation(self, step: int) -> int:
@@ -56,8 +65,15 @@ class Plan:
         """How many candidates the next step may judge; 0 where the search is at its end."""
         if tally.number >= self.last:
             return 0
-        wanted = self.initial if tally.number < 0 else self.batch
-        return wanted if self.budget is None else max(0, min(wanted, self.budget - tally.evaluations))
+        return self.admitted(self.initial if tally.number < 0 else self.batch, tally.evaluations)
+
+    def admitted(self, wanted: int, evaluations: int) -> int:
+        """How many of so many candidates the budget admits after so many evaluations."""
+        return wanted if self.budget is None else max(0, min(wanted, self.budget - evaluations))
+
+    def ended_by(self, number: int, evaluations: int) -> str:
+        """Why a search that ran out ended: ``generations``, or ``budget`` where that came first."""
+        return "budget" if number < self.last and not self.admitted(1, evaluations) else "generations"
 
 
 @dataclass(frozen=True)
@@ -69,13 +85,18 @@ class Tally:
         evaluations: Candidates judged so far.
         forwards: Rows sent to the target so far.
         backwards: Gradient rows so far.
+        state: What the search must know to go on, beyond the archive; as in `Step`.
     """
 
     number: int = -1
     evaluations: int = 0
     forwards: int = 0
     backwards: int = 0
+    state: Mapping[str, Tensor] = field(default_factory=dict, compare=False)
 
+
+Hold = tuple[Step[G], Tally]
+"""A step that happened, and where the search stands after it."""
 
 BEGINNING = Tally()
 """Before the first step."""
@@ -97,7 +118,7 @@ class Contest(Generic[G]):
     niches: Niches
     levels: Sequence[float]
 
-    def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally) -> tuple[Step[G], Tally]:
+    def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally) -> Hold[G]:
         """Judge these genomes and offer them to the archive.
 
         Args:
@@ -109,11 +130,25 @@ class Contest(Generic[G]):
         Returns:
             The step that happened, and where the search stands now.
         """
-        n = len(genomes)
-        inputs = self.encoding.express(genomes)
-        ids = torch.arange(tally.evaluations, tally.evaluations + n)
-        candidates = Candidates(ids, parents, genomes, inputs)
-        wins = archive.offer(candidates, self.niches.bids(self.judge.judge(inputs), inputs))
+        candidates = self.candidates(genomes, parents, tally)
+        return self.enter(archive, candidates, self.judge.judge(candidates.inputs), tally)
+
+    def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
+        """These genomes, expressed and numbered, to be judged next."""
+        ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes))
+        return Candidates(ids, parents, genomes, self.encoding.express(genomes))
+
+    def enter(self, archive: Archive[G], candidates: Candidates[G], outputs: Outputs, tally: Tally) -> Hold[G]:
+        """Offer candidates that were judged to the archive; as `hold`, for a search that asks for more than answers.
+
+        Args:
+            archive: Changed in place.
+            candidates: From `candidates`, with the same tally.
+            outputs: What the judge said of them.
+            tally: Where the search stood before, with the state and the gradient rows of the step that is made.
+        """
+        n = len(candidates)
+        wins = archive.offer(candidates, self.niches.bids(outputs, candidates.inputs))
         after = replace(
             tally,
             number=tally.number + 1,
@@ -122,7 +157,8 @@ class Contest(Generic[G]):
         )
         statistics = archive_statistics(archive.elites.value, self.levels)
         statistics["takeovers"] = len(wins.niche)
-        return Step(after.number, after.evaluations, after.forwards, after.backwards, wins, statistics), after
+        counts = (after.number, after.evaluations, after.forwards, after.backwards)
+        return Step(*counts, wins, statistics, after.state), after
 
 
 def archive_statistics(value: Tensor, levels: Sequence[float]) -> dict[str, float]:

@@ -1,12 +1,15 @@
 """The seam between searching and judging: one engine, one batch size, one thread count, chosen once and stored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from trompe.core.check import check_outputs
+from trompe.core.errors import TargetError
 from trompe.core.types import Images, Outputs, Target
 
 
@@ -28,6 +31,21 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True, eq=False)
+class Slope:
+    """What a target says of n inputs, and which way is up there.
+
+    Attributes:
+        outputs: As from `Judge.judge`, bit for bit.
+        height: Shape (n,), the number that is climbed.
+        gradient: Its gradient in each input, of the inputs' shape.
+    """
+
+    outputs: Outputs
+    height: Float64[Tensor, " n"]
+    gradient: Images
+
+
+@dataclass(frozen=True, eq=False)
 class Judge:
     """A target behind a fixed way of asking it: the same image gets the same bits, wherever in a batch it stands.
 
@@ -46,15 +64,45 @@ class Judge:
             TargetError: The answers have the wrong shape or are not numbers.
         """
         with torch.inference_mode(), _threads(self.settings.threads):
-            parts = [self._ask(batch) for batch in inputs.split(self.settings.batch)]
-        if len(parts) == 1:
-            return parts[0]
-        slack = [part.slack for part in parts if part.slack is not None]
-        return Outputs(torch.cat([part.logits for part in parts]), torch.cat(slack) if slack else None)
+            return self._answers(inputs)
+
+    def slope(self, inputs: Images, height: Callable[[Outputs], Tensor]) -> "Slope":
+        """What the target says of each input, and which way is up there.
+
+        The answers have the bits that `judge` gives: the same forward pass, once, with its gradient recorded. (That a
+        module computes the same with a gradient and without is tested, not assumed.)
+
+        Args:
+            inputs: What is judged, on the 8-bit grid.
+            height: The number to be climbed, of each row of the answers, shape (n,).
+
+        Raises:
+            TargetError: The answers cannot be judged, or have no gradient, or one that is not a number.
+        """
+        with torch.inference_mode(mode=False), torch.enable_grad(), _threads(self.settings.threads):
+            leaf = inputs.detach().clone().requires_grad_()
+            outputs = self._answers(leaf)
+            heights = height(outputs)
+            if not heights.requires_grad:
+                raise _no_gradient(self.target, "answers that no gradient can be taken of")
+            (gradient,) = torch.autograd.grad(heights.sum(), leaf, allow_unused=True)
+        if gradient is None:
+            raise _no_gradient(self.target, "answers whose gradient does not reach the inputs")
+        if not bool(torch.isfinite(gradient).all()):
+            raise _no_gradient(self.target, "a gradient that is not a number")
+        slack = None if outputs.slack is None else outputs.slack.detach()
+        return Slope(Outputs(outputs.logits.detach(), slack), heights.detach(), gradient)
 
     def forwards(self, n: int) -> int:
         """Rows that judging n inputs sends to the target, padding included."""
         return -(-n // self.settings.batch) * self.settings.batch
+
+    def _answers(self, inputs: Images) -> Outputs:
+        parts = [self._ask(batch) for batch in inputs.split(self.settings.batch)]
+        if len(parts) == 1:
+            return parts[0]
+        slack = [part.slack for part in parts if part.slack is not None]
+        return Outputs(torch.cat([part.logits for part in parts]), torch.cat(slack) if slack else None)
 
     def _ask(self, batch: Images) -> Outputs:
         n, size = len(batch), self.settings.batch
@@ -65,6 +113,15 @@ class Judge:
         if n == size:
             return outputs
         return Outputs(outputs.logits[:n], None if outputs.slack is None else outputs.slack[:n])
+
+
+def _no_gradient(target: Target, got: str) -> TargetError:
+    return TargetError(
+        expected="a target that torch can take a gradient through",
+        got=got,
+        where=f"target {target.name}",
+        do="Climb a differentiable model, or choose a search that only asks: evolve or squares.",
+    )
 
 
 @contextmanager

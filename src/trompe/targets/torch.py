@@ -26,6 +26,7 @@ class TorchTarget:
         spec: The images it takes.
         labels: One name a class, all different.
         link: How its outputs become probabilities.
+        mean_image: Mean training image in [0, 1], of the input's shape, where it is known.
 
     Raises:
         TargetError: The module is in training mode, or the labels are fewer than two or not all different.
@@ -42,6 +43,7 @@ class TorchTarget:
     spec: ImageSpec
     labels: tuple[str, ...]
     link: Literal["softmax", "independent"] = "softmax"
+    mean_image: Tensor | None = None
 
     def __post_init__(self) -> None:
         training = [name or "the module" for name, part in self.module.named_modules() if part.training]

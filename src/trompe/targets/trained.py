@@ -68,7 +68,7 @@ def load_trained(folder: Path, name: str) -> TorchTarget:
     except (OSError, SafetensorError, RuntimeError) as cause:
         raise _damaged(folder / WEIGHTS, f"whole weights of a {card.architecture}", str(cause)) from cause
     module.eval().requires_grad_(False)
-    return TorchTarget(name, module, ImageSpec(1, 28, 28), card.labels)
+    return TorchTarget(name, module, ImageSpec(1, 28, 28), card.labels, mean_image=module.mean / 255.0)
 
 
 def read_card(folder: Path) -> Card:

@@ -53,12 +53,12 @@ def examine_encoding(encoding: Encoding[G], spec: InputSpec) -> Report:
         >>> examine_encoding(Pixels(spec), spec).findings
         ()
     """
-    checks = (
-        _check_describe, _check_random, _check_express, _check_one_by_one, _check_vary, _check_streams,
-        _check_parents, _check_storing, _check_take, _check_join, _check_file, _check_randomness,
+    then = (
+        _check_describe, _check_random, _check_express, _check_one_by_one, _check_vary, _check_streams, _check_parents,
+        _check_storing, _check_take, _check_join, _check_file, _check_randomness,
     )  # fmt: skip
     probe = _Probe(encoding, spec)
-    return Examination(f"encoding {encoding.name}", probe).run(checks)
+    return Examination(f"encoding {encoding.name}", probe).run((_check_numbers,), then)
 
 
 def _check_describe(probe: _Probe[G]) -> Iterator[str]:
@@ -74,15 +74,23 @@ def _check_describe(probe: _Probe[G]) -> Iterator[str]:
         yield "The description must hold the encoding's name, which must not be empty."
 
 
+def _check_numbers(probe: _Probe[G]) -> Iterator[str]:
+    for n in (1, 3, _N):
+        genomes = probe.genomes(n)
+        if len(genomes) != n:
+            yield f"{n} random genomes were wanted; {len(genomes)} came."
+            continue
+        children = probe.encoding.vary(genomes, probe.stream("vary"))
+        if len(children) != n:
+            yield f"{n} parents must have {n} children; they have {len(children)}."
+        yield from _faults(probe.encoding.express(genomes), (n, *probe.spec.shape), f"{n} random genomes")
+
+
 def _check_random(probe: _Probe[G]) -> Iterator[str]:
     genomes = probe.genomes()
     if not isinstance(genomes, probe.encoding.genome_type):
         yield f"Genomes must be of the type `genome_type`; they are {type(genomes).__name__}."
-    for n in (1, _N):
-        if len(probe.genomes(n)) != n:
-            yield f"{n} random genomes were wanted; {len(probe.genomes(n))} came."
-    inputs = probe.encoding.express(genomes)
-    if len({_key(row) for row in inputs}) < 2:
+    if len({_key(row) for row in probe.encoding.express(genomes)}) < 2:
         yield f"{_N} random genomes all express the same input."
 
 
@@ -115,13 +123,10 @@ def _check_one_by_one(probe: _Probe[G]) -> Iterator[str]:
 
 
 def _check_vary(probe: _Probe[G]) -> Iterator[str]:
-    for n in (1, 3, _N):
-        children = probe.encoding.vary(probe.genomes(n), probe.stream("vary"))
-        if len(children) != n:
-            yield f"{n} parents must have {n} children; they have {len(children)}."
-        if not isinstance(children, probe.encoding.genome_type):
-            yield f"Children must be of the type `genome_type`; they are {type(children).__name__}."
     parents = probe.genomes()
+    children = probe.encoding.vary(parents, probe.stream("vary"))
+    if not isinstance(children, probe.encoding.genome_type):
+        yield f"Children must be of the type `genome_type`; they are {type(children).__name__}."
     generations = [probe.encoding.vary(parents, probe.stream("vary", step)) for step in range(_GENERATIONS)]
     if all(same_arrays(parents.to_arrays(), children.to_arrays()) for children in generations):
         yield f"In {_GENERATIONS} variations no child differed from its parent."

@@ -54,11 +54,13 @@ def examine_niches(niches: Niches, labels: tuple[str, ...], shape: tuple[int, ..
         >>> examine_niches(EveryClass(("a", "b"), (0, 1), "softmax"), ("a", "b")).findings
         ()
     """
-    checks = (
-        _check_names, _check_shape, _check_saturation, _check_order, _check_alone, _check_determinism, _check_use,
-        _check_sign, _check_acceptance, _check_outputs,
+    then = (
+        _check_saturation, _check_order, _check_alone, _check_determinism, _check_use, _check_sign, _check_acceptance,
+        _check_outputs,
     )  # fmt: skip
-    return Examination(f"niches {type(niches).__name__}", _Probe(niches, labels, shape)).run(checks)
+    return Examination(f"niches {type(niches).__name__}", _Probe(niches, labels, shape)).run(
+        (_check_names, _check_shape), then
+    )
 
 
 def _check_names(probe: _Probe) -> Iterator[str]:
@@ -95,7 +97,7 @@ def _check_order(probe: _Probe) -> Iterator[str]:
     inputs = probe.inputs(_N)
     value = probe.niches.bids(outputs, inputs).value
     turned = probe.niches.bids(_rows(outputs, rows), inputs[rows]).value
-    if len(value) == _N and not same_bits(value[rows], turned):
+    if not same_bits(value[rows], turned):
         yield "In another order the same candidates bid otherwise."
 
 
@@ -115,18 +117,18 @@ def _check_determinism(probe: _Probe) -> Iterator[str]:
 
 
 def _check_use(probe: _Probe) -> Iterator[str]:
-    value = probe.bids(probe.outputs())
-    for column, name in enumerate(probe.niches.names[: value.shape[1]]):
-        if bool((value[:, column] == value[0, column]).all()):
+    seen: dict[tuple[float, ...], str] = {}
+    for name, column in zip(probe.niches.names, probe.bids(probe.outputs()).T.tolist(), strict=True):
+        if len(set(column)) == 1:
             yield f"Every candidate bids the same for niche {name!r}."
-        if any(bool((value[:, column] == value[:, other]).all()) for other in range(column)):
-            yield f"The bids for niche {name!r} are those of an earlier niche."
+        elif seen.setdefault(tuple(column), name) != name:
+            yield f"The bids for niche {name!r} are those for niche {seen[tuple(column)]!r}."
 
 
 def _check_sign(probe: _Probe) -> Iterator[str]:
     outputs = probe.outputs()
     before = probe.bids(outputs)
-    for column, name in enumerate(probe.niches.names[: before.shape[1]]):
+    for column, name in enumerate(probe.niches.names):
         if name not in probe.labels:
             continue
         raised = outputs.logits.clone()

@@ -1,7 +1,7 @@
 """What an examination found."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from trompe.core.errors import TrompeError
 
 T = TypeVar("T")
+Check = Callable[[T], Iterator[str]]
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,16 @@ class Examination(Generic[T]):
     subject: str
     probe: T
 
-    def run(self, checks: Iterable[Callable[[T], Iterator[str]]]) -> Report:
-        """Run every check, also after one has found something."""
+    def run(self, first: Sequence[Check[T]], then: Sequence[Check[T]]) -> Report:
+        """Run the first checks; where they find nothing, run the others too, also after one has found something."""
+        findings, skipped = self._run(first)
+        if findings:
+            others = tuple(f"{_title(check)}: not looked at before what was found is mended" for check in then)
+            return Report(self.subject, tuple(findings), (*skipped, *others))
+        more, also = self._run(then)
+        return Report(self.subject, tuple(more), (*skipped, *also))
+
+    def _run(self, checks: Sequence[Check[T]]) -> tuple[list[str], list[str]]:
         findings: list[str] = []
         skipped: list[str] = []
         for check in checks:
@@ -73,7 +82,7 @@ class Examination(Generic[T]):
                 skipped.append(f"{_title(check)}: {reason}")
             except TrompeError as refusal:
                 findings.append(f"The check of {_title(check)} was refused: {refusal}")
-        return Report(self.subject, tuple(findings), tuple(skipped))
+        return findings, skipped
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:

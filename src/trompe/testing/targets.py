@@ -59,12 +59,12 @@ def examine_target(target: Target, *, judge: JudgeSettings | None = None, tolera
         ()
     """
     probe = _Probe(target, Judge(target, judge or JudgeSettings(batch=16)), tolerance)
-    checks = (
-        _check_labels, _check_shape, _check_finite, _check_determinism, _check_rows, _check_refusals,
-        _check_inputs, _check_randomness, _check_mode, _check_calls, _check_fingerprint, _check_weights,
-        _check_gradient,
+    first = (_check_mode, _check_labels, _check_shape)
+    then = (
+        _check_finite, _check_determinism, _check_rows, _check_refusals, _check_inputs, _check_randomness, _check_calls,
+        _check_fingerprint, _check_weights, _check_gradient,
     )  # fmt: skip
-    return Examination(f"target {target.name}", probe).run(checks)
+    return Examination(f"target {target.name}", probe).run(first, then)
 
 
 def _check_labels(probe: _Probe) -> Iterator[str]:

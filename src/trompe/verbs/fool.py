@@ -17,7 +17,7 @@ from trompe.search import Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
 from trompe.settings import FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
-from trompe.verbs.methods import LEVELS, SEARCHES, make_encoding, make_plan, parse_time
+from trompe.verbs.methods import LEVELS, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.verify import check_same_target, confirm
 
 _NOT_STORED = ("out", "resume")
@@ -59,7 +59,8 @@ class Attempt:
             BadInput: A setting is unusable.
             TargetError: The target is.
         """
-        plan, patience = make_plan(settings), parse_time(settings.time)
+        settings, patience = resolve(settings), parse_time(settings.time)
+        make_plan(settings)  # a number out of range is refused before a target is loaded
         target = target or load_target(settings.target)
         if not isinstance(target.spec, ImageSpec):
             raise BadInput(
@@ -68,9 +69,11 @@ class Attempt:
                 where="TARGET",
                 do="Choose another target.",
             )
+        niches = EveryClass.of(target, settings.classes)
+        plan = make_plan(settings, len(niches.names))
         judge = judge or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
         encoding = make_encoding(settings, plan, target.spec)
-        return cls(settings, target, plan, judge, encoding, EveryClass.of(target, settings.classes), patience)
+        return cls(settings, target, plan, judge, encoding, niches, patience)
 
     @property
     def method(self) -> str:
@@ -146,18 +149,19 @@ class Session:
         if self.finished:
             return
         self._recorder.mark(0, "running", "")
-        attempt, judge, number = self.attempt, Judge(self.attempt.target, self._judge), self._tally.number
+        attempt, judge = self.attempt, Judge(self.attempt.target, self._judge)
+        number, evaluations = self._tally.number, self._tally.evaluations
         contest = Contest(attempt.encoding, judge, attempt.niches, self._recorder.about.levels)
-        steps = SEARCHES[attempt.settings.by](contest, self._archive, attempt.plan, self._tally)
+        steps = make_search(attempt.settings)(contest, self._archive, attempt.plan, self._tally)
         before = time.monotonic()
         # A kill may have come between the last step and the note that it was the last: look before going on.
         while not (reason := self._reason_to_stop(number)) and (step := next(steps, None)) is not None:
             now = time.monotonic()
             self._recorder.record(0, step, now - before)
-            self._spent, before, number = self._spent + now - before, now, step.number
+            self._spent, before = self._spent + now - before, now
+            number, evaluations = step.number, step.evaluations
             yield step
-        exhausted = "generations" if number >= attempt.plan.last else "budget"
-        self._recorder.mark(0, "done", reason or exhausted)
+        self._recorder.mark(0, "done", reason or attempt.plan.ended_by(number, evaluations))
         self._state = "done"
 
     def finish(self) -> Run:

@@ -1,28 +1,84 @@
 """From the names in the settings to the objects that do the work."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import partial
+from math import inf
+from typing import Any, cast
 
 from trompe.core.check import check_at_least, check_level, check_name
 from trompe.core.errors import BadInput
+from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step
 from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
-from trompe.search import Archive, Contest, Plan, Tally, evolve, scatter
-from trompe.settings import FoolSettings
+from trompe.search import RULES, SQUARES, Archive, Contest, Plan, Tally, ascend, evolve, scatter, squares
+from trompe.settings import FoolSettings, Preset
 
 LEVELS = (0.5, 0.9, 0.99, 0.9999)
 """Confidence levels for which every run keeps the first image."""
 
 Search = Callable[[Contest[Any], Archive[Any], Plan, Tally], Iterator[Step[Any]]]
 
-SEARCHES: dict[str, Search] = {"evolve": evolve, "scatter": scatter}
+SEARCHES: dict[str, Search] = {"evolve": evolve, "ascend": ascend, "squares": squares, "scatter": scatter}
+"""Every search, as it is without further settings."""
 
-S = TypeVar("S")
+GROUPED = ("ascend", "squares")
+"""Searches in which groups of classes take turns; in the others all classes compete at once."""
 
+_GENERATIONS = _POPULATION = 200
 _BATCH = 50
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def presets(settings: FoolSettings) -> tuple[str, ...]:
+    """Names of the presets of the method that the settings name, the default first."""
+    if settings.by == "ascend":
+        return tuple(RULES)
+    if settings.by == "squares":
+        return tuple(SQUARES)
+    return tuple(CPPN_PRESETS if settings.encoding == "cppn" else PIXEL_PRESETS)
+
+
+def resolve(settings: FoolSettings) -> FoolSettings:
+    """The settings with every default that depends on the method filled in; resolving twice changes nothing.
+
+    Raises:
+        BadInput: The preset or the start is none of this method's, or a population is given to one without.
+    """
+    allowed = presets(settings)
+    preset = settings.preset or allowed[0]
+    check_name(preset, allowed, f"--preset of {settings.encoding}-{settings.by}")
+    settings = replace(settings, preset=cast("Preset", preset))
+    if settings.by not in GROUPED:
+        _refuse(settings, "start", settings.start)
+        return replace(
+            settings,
+            generations=_GENERATIONS if settings.generations is None else settings.generations,
+            population=_POPULATION if settings.population is None else settings.population,
+        )
+    _refuse(settings, "population", settings.population)
+    if settings.encoding != "pixels":
+        raise BadInput(
+            expected=f"--encoding pixels with --by {settings.by}",
+            got=settings.encoding,
+            where="--encoding",
+            do="Choose --by evolve or scatter for other encodings.",
+        )
+    own = RULES[preset] if settings.by == "ascend" else SQUARES[preset]
+    generations = own.generations if settings.generations is None else settings.generations
+    return replace(settings, generations=generations, start=settings.start or own.start)
+
+
+def make_search(settings: FoolSettings) -> Search:
+    """The search that the settings name, with its preset and start."""
+    settings = resolve(settings)
+    start = settings.start or "uniform"
+    if settings.by == "ascend":
+        return partial(ascend, rule=replace(RULES[str(settings.preset)], start=start))
+    if settings.by == "squares":
+        return partial(squares, settings=replace(SQUARES[str(settings.preset)], start=start))
+    return SEARCHES[settings.by]
 
 
 def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Encoding[Any]:
@@ -30,31 +86,42 @@ def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Encodi
     return _ENCODINGS[settings.encoding](settings, plan, spec)
 
 
-def make_plan(settings: FoolSettings) -> Plan:
+def make_plan(settings: FoolSettings, classes: int = 1) -> Plan:
     """How long the settings let the search go on.
+
+    Args:
+        settings: Of the command.
+        classes: How many are attempted; matters only where groups of them take turns.
 
     Raises:
         BadInput: A number is out of range, or the batch does not divide the population.
     """
+    settings = resolve(settings)
+    generations = settings.generations or 0
     check_at_least(settings.seed, 0, "--seed")
-    check_at_least(settings.generations, 0, "--generations")
-    check_at_least(settings.population, 1, "--population")
+    check_at_least(generations, 0, "--generations")
     check_at_least(settings.threads, 1, "--threads")
+    if settings.batch is not None:
+        check_at_least(settings.batch, 1, "--batch")
     if settings.budget is not None:
         check_at_least(settings.budget, 1, "--budget")
     if settings.confidence is not None:
         check_level(settings.confidence, "--confidence")
-    batch = _default_batch(settings) if settings.batch is None else settings.batch
-    check_at_least(batch, 1, "--batch")
-    if settings.population % batch:
+    if settings.by in GROUPED:
+        batch = min(settings.batch or _BATCH, classes)
+        goal = inf if settings.confidence is None else level_odds(settings.confidence)
+        return Plan(settings.seed, generations, batch, batch, batch, settings.budget, goal, -(-classes // batch))
+    size = _POPULATION if settings.population is None else settings.population
+    check_at_least(size, 1, "--population")
+    batch = settings.batch or _default_batch(settings, size)
+    if size % batch:
         raise BadInput(
-            expected=f"a divisor of the population {settings.population}",
+            expected=f"a divisor of the population {size}",
             got=str(batch),
             where="--batch",
             do="Choose a batch that fits into the population without a rest.",
         )
-    size = settings.population
-    return Plan(settings.seed, settings.generations, size, batch, size, settings.budget)
+    return Plan(settings.seed, generations, size, batch, size, settings.budget)
 
 
 def parse_time(text: str | None) -> float | None:
@@ -84,23 +151,30 @@ def parse_time(text: str | None) -> float | None:
     return seconds
 
 
-def _default_batch(settings: FoolSettings) -> int:
-    whole = settings.preset == "released-code" or settings.population % _BATCH
-    return settings.population if whole else _BATCH
+def _default_batch(settings: FoolSettings, size: int) -> int:
+    return size if settings.preset == "released-code" or size % _BATCH else _BATCH
+
+
+def _refuse(settings: FoolSettings, option: str, value: object) -> None:
+    if value is not None:
+        takers = GROUPED if option == "start" else [name for name in SEARCHES if name not in GROUPED]
+        raise BadInput(
+            expected=f"no --{option} with --by {settings.by}; it is for {' and '.join(takers)}",
+            got=str(value),
+            where=f"--{option}",
+            do="Leave it out, or choose another search.",
+        )
 
 
 def _cppn(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Cppn:
     del plan
-    return Cppn(spec, _preset(settings, CPPN_PRESETS))
-
-
-def _preset(settings: FoolSettings, presets: Mapping[str, S]) -> S:
-    check_name(settings.preset, presets, f"--preset (of --encoding {settings.encoding})")
-    return presets[settings.preset]
+    return Cppn(spec, CPPN_PRESETS[settings.preset or "paper"])
 
 
 def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Pixels:
-    preset = _preset(settings, PIXEL_PRESETS)
+    if settings.by in GROUPED:  # nothing is varied
+        return Pixels(spec)
+    preset = PIXEL_PRESETS[settings.preset or "paper"]
     steps_a_generation = plan.population // plan.batch
     return Pixels(spec, replace(preset, halving_period=preset.halving_period * steps_a_generation))
 

@@ -1,0 +1,185 @@
+"""How gradient ascent moves: steps by sign and momentum, and the rule of Nguyen 2015 with its four parameter sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float32, Float64
+from torch import Tensor
+
+from trompe.core.numerics import Link, class_log_odds
+from trompe.core.types import Outputs, Rows
+from trompe.search import regularisers
+from trompe.search.starts import Image, Start
+
+Numbers = Float32[Tensor, "n numbers"]
+Heights = Float64[Tensor, " n"]
+
+_LEVELS = 255.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a rule is told of the place it moves from.
+
+    Attributes:
+        gradient: Of the height, in the numbers that are moved.
+        height: What was climbed, as `Rule.height` gave it.
+        step: How many moves the turn has had, from 0.
+        centre: The target's mean image.
+    """
+
+    gradient: Numbers
+    height: Heights
+    step: int
+    centre: Image
+
+
+class Rule(Protocol):
+    """What is climbed, and how far a step goes. It holds no state; its momentum comes in and goes out."""
+
+    @property
+    def start(self) -> Start:
+        """Where a turn begins; one of `STARTS`."""
+        ...
+
+    @property
+    def generations(self) -> int:
+        """Steps it takes unless told otherwise."""
+        ...
+
+    def height(self, outputs: Outputs, classes: Rows, link: Link) -> Heights:
+        """What is climbed, of each row for its class, with a gradient."""
+        ...
+
+    def move(self, numbers: Numbers, momentum: Numbers, ground: Ground) -> tuple[Numbers, Numbers]:
+        """Where to go, and the momentum from there on; what was given is left as it was."""
+        ...
+
+
+@dataclass(frozen=True)
+class SignMomentum:
+    """Steps of one size in every number, in the direction of the gradients' running sum.
+
+    ``m <- momentum * m + g / mean|g|``, then ``x <- x + step * sign(m)``, where g is the slope of the log-odds in
+    float64, which do not saturate. Only signs and ratios of g matter, so the rule is the same for any scale of logits.
+
+    Reference: Dong 2018 (momentum iterative method).
+
+    Differs from it: no bound around a natural image, since there is none; log-odds, not the cross-entropy.
+
+    Attributes:
+        step: Of the range of a number; 0.1 is 25 grey levels.
+        momentum: Share of the old direction that stays.
+        start: Where a turn begins; one of `STARTS`.
+        generations: Steps it takes unless told otherwise.
+    """
+
+    step: float = 0.1
+    momentum: float = 0.75
+    start: Start = "uniform"
+    generations: int = 30
+
+    def height(self, outputs: Outputs, classes: Rows, link: Link) -> Heights:
+        """Log-odds of the class where it is accepted, slack where it is not."""
+        return _height(outputs, classes, link, as_probability=False)
+
+    def move(self, numbers: Numbers, momentum: Numbers, ground: Ground) -> tuple[Numbers, Numbers]:
+        """One step of the given size."""
+        size = ground.gradient.abs().mean(1, keepdim=True)
+        direction = self.momentum * momentum + ground.gradient / size.clamp(min=torch.finfo(torch.float32).tiny)
+        return numbers + self.step * direction.sign(), direction
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The paper's rule: climb the probability itself, at a rate at which it should rise by a set amount a step.
+
+    ``rate = min(max_rate, min(early, late * (1 - p)) / |g|^2)``; ``x <- x + rate * g``, then the regularisers in the
+    order decay, blur, small norm, small benefit, all on x minus the mean image.
+
+    Reference: Nguyen 2015, section 3.9 and supplement; values from the code released with it.
+
+    Differs from the released code: the image is put on the 8-bit grid before it is judged (its gradient is taken
+    there); the probability is formed in float64; where a guard refuses an image its slack is climbed; a network that
+    subtracts no mean image has an even grey in its place. The code's "best" image is its last; here the archive keeps
+    the strongest and the first at each level.
+
+    Attributes:
+        generations: Steps; N in the released code.
+        early: Rise of the probability that a step aims at, at most.
+        late: Share of what is missing to 1 that a step aims at, at most.
+        decay: Share of the way to the mean image that each step goes back.
+        blur_radius: Standard deviation of a Gaussian blur in pixels; 0 for none.
+        blur_every: Steps from one blur to the next.
+        norm_percentile: Of pixels whose norm is clipped to the mean.
+        benefit_percentile: Of pixels whose contribution is clipped to the mean.
+        max_rate: Of the learning rate, for images in 0 .. 255.
+        start: Where a turn begins; one of `STARTS`.
+    """
+
+    generations: int
+    early: float
+    late: float
+    decay: float = 0.0
+    blur_radius: float = 0.0
+    blur_every: int = 1
+    norm_percentile: float = 0.0
+    benefit_percentile: float = 0.0
+    max_rate: float = 1e7
+    start: Start = "mean"
+
+    def height(self, outputs: Outputs, classes: Rows, link: Link) -> Heights:
+        """Probability of the class where it is accepted, slack where it is not."""
+        return _height(outputs, classes, link, as_probability=True)
+
+    def move(self, numbers: Numbers, momentum: Numbers, ground: Ground) -> tuple[Numbers, Numbers]:
+        """One step towards the desired rise, and the regularisers."""
+        centre = ground.centre.to(torch.float64)
+        images = numbers.to(torch.float64).reshape(-1, *centre.shape) - centre
+        slope = ground.gradient.to(torch.float64).reshape(images.shape)
+        moved = images + self.rate(ground)[:, None, None, None] * slope
+        regular = self.regularise(moved, slope, ground.step)
+        return (regular + centre).reshape(numbers.shape).to(torch.float32), momentum
+
+    def rate(self, ground: Ground) -> Heights:
+        """The learning rate of each row, for images in [0, 1]."""
+        desired = torch.clamp(self.late * (1.0 - ground.height), max=self.early)
+        squared = ground.gradient.to(torch.float64).square().sum(1)
+        return (desired / squared).clamp(max=self.max_rate / _LEVELS**2)
+
+    def regularise(self, images: regularisers.Centred, slope: regularisers.Centred, step: int) -> regularisers.Centred:
+        """The regularisers that are on, in the released code's order; the mean is subtracted from the images."""
+        images = regularisers.decay(images, self.decay)
+        if self.blur_radius and step % self.blur_every == 0:
+            images = regularisers.blur(images, self.blur_radius)
+        if self.norm_percentile:
+            images = regularisers.clip_small_norm(images, self.norm_percentile)
+        if self.benefit_percentile:
+            images = regularisers.clip_small_benefit(images, slope, self.benefit_percentile)
+        return images
+
+
+RULES: Mapping[str, SignMomentum | Progress] = {
+    "sign-momentum": SignMomentum(),
+    "nguyen-unregularised": Progress(generations=500, early=0.02, late=0.1),
+    "nguyen-l2": Progress(generations=1500, early=0.03, late=0.02, decay=0.01),
+    "nguyen-blur": Progress(generations=1000, early=0.03, late=0.05, decay=0.001, blur_radius=0.4, blur_every=2),
+    "nguyen-sparse": Progress(
+        generations=1500, early=0.03, late=0.05, decay=0.001, blur_radius=0.3, norm_percentile=20.0,
+        benefit_percentile=20.0,
+    ),
+}  # fmt: skip
+"""Presets of `ascend`. The four of Nguyen 2015 are hp_seed -1, 169, 188 and 360 of the released code."""
+
+
+def _height(outputs: Outputs, classes: Rows, link: Link, *, as_probability: bool) -> Tensor:
+    if outputs.slack is None:
+        odds = class_log_odds(outputs.logits, classes, link)
+        return odds.sigmoid() if as_probability else odds
+    height = outputs.slack.to(torch.float64).gather(1, classes.unsqueeze(1)).squeeze(1)
+    accepted = height.detach() >= 0.0
+    # Rows are picked before their log-odds are formed: what is refused then cannot spoil a gradient by an infinity.
+    odds = class_log_odds(outputs.logits[accepted], classes[accepted], link)
+    return height.masked_scatter(accepted, odds.sigmoid() if as_probability else odds)
