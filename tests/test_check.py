@@ -130,7 +130,9 @@ def test_an_unknown_name_like_no_other_is_refused_without_a_guess():
 
 def test_a_long_list_of_names_is_cut():
     names = [f"class-{number:03d}" for number in range(1000)]
-    with pytest.raises(BadInput, match=r"class-011, and 988 more; got .class-01x.\. Did you mean .class-01\d.\?"):
+    with pytest.raises(
+        BadInput, match=r"class-011, and 988 more; got .class-01x.\. Did you mean .class-\d1\d.\?|class-\d01.\?"
+    ):
         check_name("class-01x", names, "x")
     check_name("class-999", names, "x")
 

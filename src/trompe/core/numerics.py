@@ -17,6 +17,8 @@ REJECTED = -2e3
 """Bid value of a candidate exactly at the guard's threshold; below every accepted one."""
 SLACK_WEIGHT = 100.0
 """How many units of bid value one unit of slack is worth."""
+_ROUNDING = 1e-9
+"""Relative error that a doubt may carry from its own computation; without it, 0.9999 would read 99.98 %."""
 
 
 def log_odds(logits: Logits, link: Link = "softmax") -> Classwise:
@@ -101,11 +103,14 @@ def say_confidence(odds: float) -> str:
     doubt = 1.0 / (1.0 + math.exp(min(odds, 700.0)))
     if doubt >= 0.005:
         return f"{100 * (1 - doubt):.1f} %"
-    digits = math.ceil(-math.log10(doubt)) - 2
+    percent = 100.0 * doubt * (1.0 - _ROUNDING)
+    digits = -math.floor(math.log10(percent))
+    tail = math.ceil(percent * 10.0**digits)
+    if tail == 10:
+        digits, tail = digits - 1, 1
     if digits > 12:
-        return f"all but 1e{math.floor(math.log10(doubt)):d}"
-    step = 10.0**-digits
-    return f"{100 - step * math.ceil(100 * doubt / step):.{digits}f} %"
+        return f"all but 1e{math.ceil(math.log10(percent / 100.0)):d}"
+    return f"{100 - tail * 10.0**-digits:.{digits}f} %"
 
 
 def bid_value(outputs: Outputs, link: Link = "softmax") -> Classwise:

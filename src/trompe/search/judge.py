@@ -98,6 +98,8 @@ class Judge:
         return -(-n // self.settings.batch) * self.settings.batch
 
     def _answers(self, inputs: Images) -> Outputs:
+        if not len(inputs):
+            return Outputs(torch.empty(0, len(self.target.labels)))
         parts = [self._ask(batch) for batch in inputs.split(self.settings.batch)]
         if len(parts) == 1:
             return parts[0]

@@ -14,11 +14,12 @@ def keywords(settings: Callable[P, S]) -> Callable[[Callable[[S], R]], Callable[
     """Let a function of one settings record be called with the record's fields as arguments.
 
     Example:
+        >>> from pathlib import Path
         >>> from trompe.settings import VerifySettings
         >>> @keywords(VerifySettings)
         ... def where(settings: VerifySettings) -> str:
         ...     return str(settings.run)
-        >>> where("run"), where(run="run")
+        >>> where(Path("run")), where(run=Path("run"))
         ('run', 'run')
     """
 
