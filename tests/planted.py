@@ -61,8 +61,8 @@ BUGS = (
     Bug(
         "log-odds in single precision",
         NUMERICS,
-        "z = logits.to(torch.float64)",
-        "z = logits.to(torch.float32).to(torch.float64)",
+        "z = logits.to(torch.float64)\n    if",
+        "z = logits.to(torch.float32).to(torch.float64)\n    if",
         "tests/test_numerics.py",
     ),
     Bug(
@@ -138,7 +138,7 @@ BUGS = (
         "tests/test_seeds.py",
     ),
     Bug(
-        "red and blue exchanged on the way back", "core/specs.py", "(2, 0, 1) if", "(2, 1, 0) if", "tests/test_specs.py"
+        "rows and columns exchanged on reading", "core/specs.py", "(2, 0, 1) if", "(2, 1, 0) if", "tests/test_specs.py"
     ),
     Bug(
         "infinite logits admitted",
@@ -173,15 +173,15 @@ BUGS = (
     Bug(
         "a wrong mutation index",
         PIXELS,
-        "power = 1.0 / (index + 1.0)",
-        "power = 1.0 / (index + 2.0)",
+        "(2.0 * nearer_edge) ** (1.0 / (index + 1.0))",
+        "(2.0 * nearer_edge) ** (1.0 / (index + 2.0))",
         "tests/test_pixels.py",
     ),
     Bug(
         "mutation only upwards",
         PIXELS,
-        "(2.0 * uniform) ** power - 1.0",
-        "1.0 - (2.0 * uniform) ** power",
+        "return torch.sign(uniform - 0.5) * (",
+        "return (",
         "tests/test_pixels.py",
     ),
     Bug(
@@ -303,8 +303,8 @@ BUGS = (
     Bug(
         "a budget rounded up to the batch",
         CONTEST,
-        "max(0, min(wanted, self.budget - tally.evaluations))",
-        "(wanted if tally.evaluations < self.budget else 0)",
+        "max(0, min(wanted, self.budget - evaluations))",
+        "(wanted if evaluations < self.budget else 0)",
         "tests/test_search.py",
     ),
     Bug(
@@ -318,8 +318,8 @@ BUGS = (
     Bug(
         "the upper of the two middle values as median",
         CONTEST,
-        "middle = 0.5 * (filled[(n - 1) // 2] + filled[n // 2])",
-        "middle = filled[n // 2]",
+        '"median": median(filled)',
+        '"median": filled[len(filled) // 2]',
         "tests/test_search.py",
     ),
     Bug(
@@ -342,7 +342,7 @@ BUGS = (
         "run/read.py",
         "search.niches[niche], mark, candidate, candidate + 1,",
         "search.niches[niche], mark, candidate, candidate,",
-        VERBS,
+        "tests/test_run.py",
     ),
     Bug(
         "earlier occupants of a transaction are lost",
@@ -375,15 +375,15 @@ BUGS = (
     Bug(
         "a resumed search begins again",
         "verbs/fool.py",
-        "(contest, self._archive, attempt.plan, self._tally)",
-        "(contest, self._archive, attempt.plan)",
+        "archive, attempt.plan, tally)",
+        "archive, attempt.plan)",
         VERBS,
     ),
     Bug(
         "one sure class is enough to stop",
         "verbs/fool.py",
-        "bool((value >= level_odds(settings.confidence)).all())",
-        "bool((value >= level_odds(settings.confidence)).any())",
+        "bool((value >= level_odds(goal)).all())",
+        "bool((value >= level_odds(goal)).any())",
         VERBS,
     ),
     Bug(
@@ -396,8 +396,8 @@ BUGS = (
     Bug(
         "another target admitted on resuming",
         "verbs/fool.py",
-        "check_same_target(about.target, wanted.target, self.folder)",
-        "del wanted",
+        "check_same_target(self.about.target, attempt.target, self.folder)",
+        "attempt.target.fingerprint()",
         VERBS,
     ),
     Bug(
@@ -417,8 +417,8 @@ BUGS = (
     Bug(
         "verification does not read the published results",
         "verbs/verify.py",
-        'if published.get("classes") == expected["classes"]:',
-        "if published or expected:",
+        "if published.get(part) != expected.get(part)",
+        "if part is None",
         VERBS,
     ),
     Bug(

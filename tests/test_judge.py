@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trompe.core.errors import TargetError
-from trompe.core.numerics import quantise
+from trompe.core.numerics import class_log_odds, quantise
 from trompe.core.seeds import Stream
 from trompe.core.types import Images, Outputs
 from trompe.search import Judge, JudgeSettings
@@ -129,6 +129,62 @@ def test_nothing_is_recorded_for_gradients_while_judging():
     outputs = Judge(witness, JudgeSettings(batch=4)).judge(images(4).requires_grad_(True))
     assert witness.modes == [True]
     assert not outputs.logits.requires_grad
+
+
+def mean_height(outputs: Outputs) -> torch.Tensor:
+    return class_log_odds(outputs.logits, torch.arange(len(outputs.logits)) % 4)
+
+
+def test_a_slope_comes_with_the_bits_of_the_judgement():
+    """Catches a second forward pass of another kind: what is climbed must be what is judged."""
+    target = load_target("lenet-mnist")
+    judge = Judge(target, JudgeSettings(batch=50))
+    inputs = quantise(Stream(2, "judge", 0).uniform32(70, 1, 28, 28))
+    slope = judge.slope(inputs, mean_height)
+    assert torch.equal(slope.outputs.logits, judge.judge(inputs).logits)
+    assert torch.equal(slope.height, mean_height(slope.outputs))
+    assert not slope.outputs.logits.requires_grad
+    assert not inputs.requires_grad
+
+
+def test_the_slope_of_a_linear_target_is_its_weights(tiny):
+    """By hand: d odds_c / dx = w_c - sum of the other weights, each by its share among the others."""
+    inputs = quantise(Stream(3, "judge", 0).uniform32(7, 1, 6, 6))
+    slope = Judge(tiny, JudgeSettings(batch=4)).slope(inputs, mean_height)
+    logits, weight = slope.outputs.logits.double(), tiny.module[1].weight.double()
+    for row in range(7):
+        own = row % 4
+        share = logits[row].clone().index_fill(0, torch.tensor(own), -torch.inf).softmax(0)
+        assert torch.allclose(slope.gradient[row].flatten().double(), weight[own] - share @ weight, atol=1e-5)
+
+
+def test_a_slope_in_a_padded_batch_is_that_of_the_image_alone(tiny):
+    """Catches padding rows whose gradient is added to the last image's."""
+    inputs = quantise(Stream(4, "judge", 0).uniform32(3, 1, 6, 6))
+    alone = [Judge(tiny, JudgeSettings(batch=1)).slope(inputs[row : row + 1], _north) for row in range(3)]
+    padded = Judge(tiny, JudgeSettings(batch=8)).slope(inputs, _north)
+    assert torch.allclose(padded.gradient, torch.cat([part.gradient for part in alone]), atol=1e-5)
+
+
+def _north(outputs: Outputs) -> torch.Tensor:
+    return class_log_odds(outputs.logits, torch.zeros(len(outputs.logits), dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "got"),
+    [
+        (lambda logits: Outputs(logits.detach()), "answers that no gradient can be taken of"),
+        (lambda logits: Outputs(torch.zeros_like(logits, requires_grad=True)), "gradient does not reach the inputs"),
+        (
+            lambda logits: Outputs((logits - logits.detach()).sqrt() + logits.detach()),
+            "a gradient that is not a number",
+        ),
+    ],
+)
+def test_a_target_that_cannot_be_climbed_is_refused(spoil, got):
+    message = rf"^target witness: expected a target that torch can take a gradient through; got .*{got}\. Climb a"
+    with pytest.raises(TargetError, match=message):
+        Judge(Witness(spoil), JudgeSettings(batch=4)).slope(images(4), lambda outputs: outputs.logits[:, 0].double())
 
 
 def test_settings_are_values():

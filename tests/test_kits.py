@@ -575,6 +575,12 @@ class SpoilsTheLogits(Every):
         return bids
 
 
+class StrayColumn(Every):
+    @classmethod
+    def make(cls):
+        return cls(TINY_LABELS, (0, 1, 2, -1), "softmax")
+
+
 class SameNames(Every):
     @classmethod
     def make(cls):
@@ -598,6 +604,7 @@ class SameNames(Every):
         (WrongWay, "must bid more"),
         (SpoilsTheLogits, "changed the outputs"),
         (SameNames, "all different"),
+        (StrayColumn, "Columns must be one a name"),
     ],
 )
 def test_niches_with_a_fault_are_found_out(kind, words):

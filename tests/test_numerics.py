@@ -13,6 +13,7 @@ from trompe.core.numerics import (
     REJECTED,
     VALUE_LIMIT,
     bid_value,
+    class_log_odds,
     confidence,
     from_levels,
     level_odds,
@@ -116,6 +117,26 @@ def test_gradients_are_finite_and_right_where_probabilities_saturate():
     logits = torch.tensor([[100.0, 0.0, math.log(3.0)]], dtype=torch.float64, requires_grad=True)
     log_odds(logits)[0, 0].backward()
     assert torch.allclose(logits.grad, torch.tensor([[1.0, -0.25, -0.75]], dtype=torch.float64), atol=1e-12)
+
+
+@pytest.mark.parametrize("link", ["softmax", "independent"])
+def test_the_odds_of_one_class_a_row_are_those_of_all_classes(link):
+    """Catches a column of another row, and a class counted against itself."""
+    logits = 60.0 * Stream(0, "numerics/one", 0).uniform(50, 7) - 30.0
+    classes = Stream(1, "numerics/one", 0).integers(50, 7)
+    wanted = log_odds(logits, link)[torch.arange(50), classes]
+    assert torch.allclose(class_log_odds(logits, classes, link), wanted, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("margin", [0.0, 17.0, 700.0, 800.0, 1e5])
+def test_the_odds_of_one_class_can_be_climbed_at_any_margin(margin):
+    """Catches a gradient that is NaN or 0 where a probability, or its sum in float64, underflows."""
+    for own, slope in ((0, [1.0, -0.5, -0.5]), (1, None)):
+        logits = torch.tensor([[margin, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
+        class_log_odds(logits, torch.tensor([own])).sum().backward()
+        assert bool(logits.grad.isfinite().all())
+        assert logits.grad[0, own] == 1.0
+        assert slope is None or logits.grad[0].tolist() == pytest.approx(slope, abs=1e-12)
 
 
 numbers = st.floats(-300.0, 300.0)

@@ -33,7 +33,9 @@ def run(package: Path, tests: str) -> subprocess.CompletedProcess[str]:
 
 def plant(bug: Bug, package: Path) -> None:
     path = package / bug.file
-    path.write_text(path.read_text(encoding="utf-8").replace(bug.old, bug.new), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert text.count(bug.old) == 1, f"not there once in {bug.file}: {bug.old}"
+    path.write_text(text.replace(bug.old, bug.new), encoding="utf-8")
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

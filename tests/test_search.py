@@ -255,7 +255,7 @@ def test_an_independent_link_bids_the_logit_itself(tiny):
 
 
 REACH = 6000
-"""Evaluations within which evolve's median digit must be 99 % sure; ten seeds needed 3,750 to 4,450 of them."""
+"""Evaluations within which evolve's median digit must be 99 % sure; four seeds needed 3,750 to 4,450 of them."""
 
 
 @pytest.mark.parametrize("seed", [0, 1])

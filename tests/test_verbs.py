@@ -304,7 +304,7 @@ def edit_results(path):
         (lambda path: path.write_bytes(b""), "expected a PNG written by trompe"),
         (shrink, "expected a PNG of shape (28, 28)"),
         (recolour, "expected a PNG of shape (28, 28)"),
-        (edit_results, "its classes are not what the database holds"),
+        (edit_results, "its classes is not what the database holds"),
     ],
 )
 def test_verification_notices(harm, word, copy, lenet_run):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trompe.run import Run, open_run
     from trompe.settings import FoolSettings
     from trompe.targets import TorchTarget, bundled_targets, load_target
+    from trompe.verbs.audit import audit
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
@@ -23,6 +24,7 @@ _HOMES = {
     "Run": "trompe.run",
     "TorchTarget": "trompe.targets",
     "TrompeError": "trompe.core.errors",
+    "audit": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
@@ -38,6 +40,7 @@ __all__ = [
     "Run",
     "TorchTarget",
     "TrompeError",
+    "audit",
     "bundled_targets",
     "fool",
     "fool_with",

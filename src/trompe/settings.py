@@ -64,9 +64,38 @@ class FoolSettings:
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
 
 
+Method = Literal["pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares", "pixels-scatter", "cppn-scatter"]
+"""Encoding and search together, as results name them."""
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """How sure is a classifier about nonsense? Every method against it, in one run."""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier: a bundled name (see `trompe targets`) or a folder that `trompe train` wrote."""
+    _: KW_ONLY
+    methods: tuple[Method, ...] = ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
+    """What to try, in this order."""
+    budget: int | None = None
+    """Evaluations (candidates judged) of each method, at most; by default as many as its generations take."""
+    confidence: float | None = 0.9999
+    """Each method stops once every class has an image of this confidence; None to go on to the end."""
+    classes: tuple[str, ...] = ()
+    """Labels to attempt; by default all."""
+    seed: int = 0
+    """The same seed on the same type of machine gives the same bytes."""
+    threads: int = 1
+    """Of torch. More than one is slower on small images and other bytes."""
+    out: Path
+    """The run folder: empty, or not there yet, or with --resume a run."""
+    resume: bool = False
+    """Go on with the audit in the folder; it must have been begun with the same settings."""
+
+
 @dataclass(frozen=True)
 class DemoSettings:
-    """Watch a bundled network become certain about noise: `trompe fool lenet-mnist`, seed 0, offline."""
+    """Watch a bundled network become certain about nonsense: `trompe audit lenet-mnist`, seed 0, offline."""
 
     out: Path = Path("trompe-demo")
     """The run folder: empty, or not there yet, or with --resume a run."""

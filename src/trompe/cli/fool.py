@@ -3,10 +3,9 @@
 import json
 import sys
 import time
-from statistics import median
 from typing import Any
 
-from trompe.cli.parse import Show, parse
+from trompe.cli.parse import Show, parse, plain
 from trompe.settings import FoolSettings
 
 
@@ -32,64 +31,48 @@ def drive(session: Any, show: Show) -> int:
 
         print(json.dumps(results(run), ensure_ascii=False, allow_nan=False))
     else:
+        from trompe.cli.summary import describe
+
         for line in describe(run):
-            print(line)
+            print(plain(line))
         print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
         print(f"again      trompe rerun {run.folder} --out NEW")
     return 0 if found.passed else 3
 
 
-def describe(run: Any) -> list[str]:
-    """The result in lines: one a class, then the counts."""
-    from trompe.core.numerics import say_confidence
-
-    lines = []
-    width = max(len(record.label) for record in run.classes)
-    for record in run.classes:
-        best, first = record.strongest, record.first(run.about.levels[-1])
-        when = f"{run.about.levels[-1]:.2%} after {first.evaluations:,} evaluations" if first else ""
-        lines.append(
-            f"{record.label:<{width}}  {say_confidence(best.log_odds) if best else 'not measured':>12}  {when}"
-        )
-    search = run.searches[0]
-    odds = [record.strongest.log_odds for record in run.classes if record.strongest]
-    rate = search.evaluations / search.seconds if search.seconds else 0.0
-    counts = ", ".join(f"{run.confident(level)} at {100 * level:g} %" for level in run.about.levels[2:])
-    lines += [
-        "",
-        f"{run.about.target['name']} is confident of nonsense: {counts}",
-        f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
-        f"cost       {search.evaluations:,} evaluations in {search.seconds:.1f} s ({rate:,.0f} a second)",
-        f"ended by   {search.reason or search.state}",
-        "readable   not measured (whether a person sees the class in an image)",
-        f"images     {run.folder / 'images'}",
-    ]
-    return lines
-
-
 def _watch(session: Any, *, quiet: bool) -> None:
+    if session.finished:
+        print("this run is finished: nothing to do", file=sys.stderr)
+        return
+    steps = iter(session)
+    step = next(steps, None)
+    while step is not None:  # one bar a search
+        step = _watch_one(session, step, steps, quiet=quiet)
+
+
+def _watch_one(session: Any, step: Any, steps: Any, *, quiet: bool) -> Any:
+    """Show one search from its given step on; returns the first step of the next one, None at the end."""
     from rich.console import Console
 
     from trompe.cli.show import watching
     from trompe.cli.tiles import Tiles, supported
     from trompe.core.numerics import say_confidence
 
-    if session.finished:
-        print("this run is finished: nothing to do", file=sys.stderr)
-        return
-    plan, names = session.attempt.plan, session.attempt.niches.names
-    began, before = time.monotonic(), session.tally.evaluations
-    tiles, (_, height, width) = Tiles(names), session.attempt.target.spec.shape
+    attempt, search = session.attempt, session.current
+    plan, names = attempt.plan, attempt.niches.names
+    began, before = time.monotonic(), step.evaluations
+    tiles, (_, height, width) = Tiles(names), attempt.target.spec.shape
     below = tiles if supported(Console(stderr=True), height, width) else None
-    with watching("generation", plan.generation(plan.last), quiet=quiet, below=below) as watch:
-        for step in session:
+    title = f"{attempt.method} generation"
+    with watching(title, plan.generation(plan.last), quiet=quiet, below=below) as watch:
+        while step is not None and session.current == search:
             tiles.follow(step)
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"
-            rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-9)
-            words = (
-                f"median {middle}  {step.statistics['confident@0.9999']:.0f} of {len(names)} at 99.99 %  {rate:,.0f}/s"
-            )
-            watch.tell(plan.generation(step.number), words)
+            rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-3)
+            top = f"{step.statistics['confident@0.9999']:.0f} of {len(names)} at 99.99 %"
+            watch.tell(plan.generation(step.number), f"median {middle}  {top}  {rate:,.0f}/s")
+            step = next(steps, None)
+    return step
 
 
 def _warn_of_another_machine(session: Any, *, quiet: bool) -> None:

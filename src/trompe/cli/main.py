@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from types import FrameType
 
-from trompe.cli.parse import COMMANDS, UsageError
+from trompe.cli.parse import COMMANDS, RESUMABLE, UsageError, plain
 from trompe.core.errors import TrompeError
 
 DONE, FAULT, BAD_INPUT, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (TrompeError, UsageError) as error:
         return _say(error, BAD_INPUT)
     except KeyboardInterrupt:
-        return _say("interrupted. What was recorded is kept; go on with the same command and --resume.", INTERRUPTED)
+        kept = "What was recorded is kept; go on with the same command and --resume."
+        return _say(f"interrupted. {kept if words[:1] and words[0] in RESUMABLE else 'Nothing was kept.'}", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -75,7 +76,8 @@ def overview() -> str:
 
 
 def _say(message: object, code: int) -> int:
-    print(f"trompe: {message}" if not str(message).startswith("trompe") else message, file=sys.stderr)
+    line = plain(str(message))
+    print(line if line.startswith("trompe") else f"trompe: {line}", file=sys.stderr)
     return code
 
 

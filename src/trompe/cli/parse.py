@@ -9,14 +9,18 @@ from typing import Any, TypeVar, cast
 import tyro
 
 COMMANDS = {
-    "demo": ("see", "watch a bundled network become certain about noise, offline, in seconds"),
+    "demo": ("see", "watch a bundled network become certain about nonsense, offline, in seconds"),
     "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
+    "audit": ("judge", "try every method on a classifier, in one run"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
     "rerun": ("the rest", "repeat a run and compare it bit by bit"),
     "targets": ("the rest", "list the classifiers that come with trompe"),
     "train": ("the rest", "train one of trompe's own small networks"),
 }
 """Every command: its group and what it does."""
+
+RESUMABLE = ("demo", "fool", "audit", "rerun")
+"""Commands that take up again what an interruption left."""
 
 S = TypeVar("S")
 _FRAME = re.compile(r"[╭╮╰╯│─]+")
@@ -57,6 +61,11 @@ def parse(command: str, settings: type[S], words: list[str]) -> tuple[S, Show]:
             raise
         raise UsageError(_one_line(command, complaint.getvalue())) from None
     return cast("S", options.settings), options.show
+
+
+def plain(text: str) -> str:
+    """The text without characters that could command a terminal; labels and paths come from outside."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _one_line(command: str, complaint: str) -> str:

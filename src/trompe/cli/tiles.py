@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from torch import Tensor
 
+from trompe.cli.parse import plain
 from trompe.core.types import Step
 
 LARGEST = 64
@@ -82,7 +83,7 @@ class Tiles:
             return
         width = tiles[0].shape[1]
         for label in labels:
-            yield Segment(label[:width].ljust(width + _GAP))
+            yield Segment(plain(label)[:width].ljust(width + _GAP))
         yield Segment.line()
         for line in range(0, tiles[0].shape[0], 2):
             for tile in tiles:

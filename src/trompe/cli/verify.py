@@ -2,7 +2,7 @@
 
 import json
 
-from trompe.cli.parse import parse
+from trompe.cli.parse import parse, plain
 from trompe.settings import VerifySettings
 
 
@@ -16,7 +16,6 @@ def run(words: list[str]) -> int:
         fields = ("images", "exact", "largest", "failures", "passed")
         print(json.dumps({name: getattr(found, name) for name in fields}))
     else:
-        print(found)
-        for failure in found.failures[1:]:
-            print(failure)
+        for line in (str(found), *found.failures[1:]):
+            print(plain(line))
     return 0 if found.passed else 3

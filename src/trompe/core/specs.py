@@ -71,7 +71,7 @@ class ImageSpec:
         try:
             with Image.open(path, formats=["PNG"]) as image:
                 rows = numpy.array(image)
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as cause:
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as cause:
             raise RunError(
                 expected="a PNG written by trompe",
                 got=f"{type(cause).__name__} ({cause})",

@@ -46,7 +46,8 @@ def parse_idx(content: bytes, where: Path | str) -> Tensor:
         size *= extent
     if len(content) - head != size:
         raise _unusable(where, f"{size} bytes of data", f"{len(content) - head}")
-    return torch.frombuffer(bytearray(content[head:]), dtype=torch.uint8).reshape(shape)
+    values = torch.frombuffer(bytearray(content), dtype=torch.uint8)[head:]
+    return values.clone().reshape(shape)
 
 
 def write_idx(path: Path, values: Tensor) -> None:

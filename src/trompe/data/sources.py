@@ -100,10 +100,13 @@ def _check(arrays: Arrays, checksums: Mapping[str, str], title: str) -> None:
 
 
 def _keep(arrays: Arrays, folder: Path) -> None:
+    """Write the arrays down for the next time; what a user put into a folder of their own is never overwritten."""
+    own = not os.environ.get("TROMPE_DATA")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, file in FILES.items():
-            write_idx(folder / file, arrays[name])
+            if own or not any((folder / f"{file}{ending}").exists() for ending in ("", ".gz")):
+                write_idx(folder / file, arrays[name])
     except OSError:  # a cache that cannot be written is no reason to withhold the data
         return
 

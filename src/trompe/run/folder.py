@@ -7,13 +7,15 @@ from trompe.core.errors import RunError
 from trompe.run.schema import DATABASE
 
 LOCK = "run.lock"
+_ENDINGS = ("", "-wal", "-shm", "-journal")
+"""Of the files that SQLite keeps."""
 
 
 def prepare(folder: Path) -> int:
     """Make the folder and take its lock; refuse one that holds anything."""
     if folder.exists() and not folder.is_dir():
         raise RunError(expected="a folder", got="a file", where=f"--out {folder}", do="Choose another place.")
-    if folder.exists() and any(part.name != LOCK for part in folder.iterdir()):
+    if folder.exists() and ((folder / DATABASE).exists() or holds_more(folder)):
         held = "a run" if (folder / DATABASE).exists() else "other files"
         raise RunError(
             expected="a folder that is empty or does not exist",
@@ -28,6 +30,12 @@ def prepare(folder: Path) -> int:
     return take_lock(folder)
 
 
+def holds_more(folder: Path) -> bool:
+    """Whether there is anything in a folder beside the lock and an empty beginning of a database."""
+    own = {LOCK, *(f"{DATABASE}{ending}" for ending in _ENDINGS)}
+    return any(part.name not in own for part in folder.iterdir())
+
+
 def take_lock(folder: Path) -> int:
     """Take the folder's lock, which the system lets go when the process dies.
 
@@ -39,23 +47,26 @@ def take_lock(folder: Path) -> int:
     """
     try:
         import fcntl
-
-        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
     except ImportError:  # no such locks on this system
         return -1
-    except OSError as cause:
-        raise _unwritable(folder, cause) from cause
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as cause:
-        os.close(lock)
-        raise RunError(
-            expected="a run that nobody else writes to",
-            got="one that another process is writing",
-            where=str(folder),
-            do="Wait for the other process, or stop it.",
-        ) from cause
-    return lock
+    while True:
+        try:
+            lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
+        except OSError as cause:
+            raise _unwritable(folder, cause) from cause
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            os.close(lock)
+            raise RunError(
+                expected="a run that nobody else writes to",
+                got="one that another process is writing",
+                where=str(folder),
+                do="Wait for the other process, or stop it.",
+            ) from cause
+        if _is_there(folder / LOCK, lock):
+            return lock
+        os.close(lock)  # its last owner removed the file in between: a lock on it would hold nobody off
 
 
 def release(folder: Path, lock: int) -> None:
@@ -67,8 +78,15 @@ def release(folder: Path, lock: int) -> None:
 
 def clear(folder: Path) -> None:
     """Remove a database that nothing was recorded in."""
-    for part in folder.glob(f"{DATABASE}*"):
-        part.unlink()
+    for ending in _ENDINGS:
+        (folder / f"{DATABASE}{ending}").unlink(missing_ok=True)
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _unwritable(folder: Path, cause: OSError) -> RunError:

@@ -14,7 +14,7 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import confidence, from_levels, level_odds, say_confidence
 from trompe.run.about import About
 from trompe.run.blobs import unpack_levels
-from trompe.run.schema import reading
+from trompe.run.schema import reading, undamaged
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ class Run:
         with reading(self.folder) as connection:
             rows = connection.execute(query, (search,)).fetchall()
         names = ("number", "evaluations", "forwards", "backwards")
-        return [{**dict(zip(names, row[:4], strict=True)), **json.loads(row[4])} for row in rows]
+        with undamaged(self.folder):
+            return [{**dict(zip(names, row[:4], strict=True)), **json.loads(row[4])} for row in rows]
 
     def judgements(self) -> dict[tuple[int, int, float], float]:
         """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""
@@ -209,7 +210,7 @@ def open_run(folder: Path | str) -> Run:
         RunError: No run, damaged, or made by a newer trompe.
     """
     folder = Path(folder)
-    with reading(folder) as connection:
+    with reading(folder) as connection, undamaged(folder):
         connection.execute("BEGIN")
         items = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM about")}
         about = About.from_items(items)
@@ -218,7 +219,7 @@ def open_run(folder: Path | str) -> Run:
         firsts = connection.execute(
             "SELECT search, niche, candidate, log_odds, input, level FROM first ORDER BY level"
         ).fetchall()
-    return Run(folder, about, searches, _classes(about, searches, strongest, firsts))
+        return Run(folder, about, searches, _classes(about, searches, strongest, firsts))
 
 
 _SEARCHES = """

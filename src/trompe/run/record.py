@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -13,9 +13,9 @@ from trompe.core.errors import RunError
 from trompe.core.types import G, Step
 from trompe.run.about import SCHEMA_VERSION, About
 from trompe.run.blobs import pack_arrays, unpack_arrays
-from trompe.run.folder import clear, prepare, release, take_lock
+from trompe.run.folder import clear, holds_more, prepare, release, take_lock
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
-from trompe.run.schema import DATABASE, TABLES, check_schema, translate
+from trompe.run.schema import DATABASE, TABLES, check_schema, translate, undamaged
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
@@ -100,13 +100,15 @@ class Recorder:
         with _opening(folder, lock):
             connection = _connect(folder)
             check_schema(connection, folder)
-            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes back what a kill left half done
+            if not (folder / DATABASE).stat().st_size and not holds_more(folder):
                 connection.close()
                 clear(folder)
                 release(folder, lock)
                 return None
-            items = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM about")}
-            return cls(folder, connection, About.from_items(items), lock)
+            with undamaged(folder):
+                items = {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM about")}
+                return cls(folder, connection, About.from_items(items), lock)
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +118,15 @@ class Recorder:
 
     @_explained
     def reopen(self, search: int, genome_type: type[G]) -> Opened[G]:
-        """The archive and the tally of a search, as of its last committed step."""
+        """The archive and the tally of a search, as of its last committed step.
+
+        Raises:
+            RunError: The database is damaged.
+        """
+        with undamaged(self.folder):
+            return self._reopen(search, genome_type)
+
+    def _reopen(self, search: int, genome_type: type[G]) -> Opened[G]:
         ask = self._connection.execute
         names, state = ask("SELECT niches, state FROM search WHERE search = ?", (search,)).fetchone()
         archive: Archive[G] = Archive(len(json.loads(names)), self.about.levels)
@@ -187,7 +197,8 @@ class Recorder:
             self.commit()
             if self._logging:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self._connection.execute("PRAGMA journal_mode = DELETE")
+                with suppress(sqlite3.OperationalError):  # somebody is reading: the log stays, and nothing is lost
+                    self._connection.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as cause:
             raise translate(cause, self.folder) from cause
         finally:

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,39 +23,52 @@ def publish(run: Run) -> None:
     Raises:
         RunError: The folder cannot be written.
     """
-    try:
-        write_images(run)
-        write_results(run)
-    except OSError as cause:
-        if isinstance(cause, RunError):
-            raise
-        raise RunError(
-            expected="a folder that can be written",
-            got=cause.strerror or str(cause),
-            where=str(run.folder),
-            do="Free some space or change the permissions, then go on with --resume; everything recorded is kept.",
-        ) from cause
+    write_images(run)
+    write_results(run)
 
 
 def write_images(run: Run) -> None:
-    """One PNG for every kept image, with a text chunk that says what it is."""
-    spec = read_spec(run)
-    for record in run.classes:
-        for kept in record.kept():
-            path = run.folder / kept.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            maker, target = run.about.versions["trompe"], run.about.target["name"]
-            spec.write(
-                path, kept.levels, f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph"
-            )
+    """One PNG for every kept image, with a text chunk that says what it is.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    spec, maker, target = read_spec(run), run.about.versions["trompe"], run.about.target["name"]
+    with _writing(run.folder):
+        for record in run.classes:
+            for kept in record.kept():
+                path = run.folder / kept.file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                note = f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph"
+                spec.write(path, kept.levels, note)
 
 
 def write_results(run: Run) -> None:
-    """``results.json``, from what the database holds."""
+    """``results.json``, from what the database holds.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
     part = run.folder / f".{RESULTS}.part"
     text = json.dumps(results(run), indent=2, ensure_ascii=False, allow_nan=False)
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(run.folder / RESULTS)
+    with _writing(run.folder):
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(run.folder / RESULTS)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except RunError:
+        raise
+    except OSError as cause:
+        raise RunError(
+            expected="a folder that can be written",
+            got=cause.strerror or str(cause),
+            where=str(folder),
+            do="Free some space or change the permissions, then go on with --resume; everything recorded is kept.",
+        ) from cause
 
 
 def read_spec(run: Run) -> ImageSpec:
@@ -134,7 +149,9 @@ def read_results(folder: Path) -> dict[str, Any]:
         RunError: Missing or damaged.
     """
     try:
-        content: dict[str, Any] = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        content = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"a JSON {type(content).__name__} instead of an object")
     except (OSError, ValueError) as cause:
         raise RunError(
             expected=f"a readable {RESULTS}",

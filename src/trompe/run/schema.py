@@ -3,11 +3,14 @@
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from trompe.core.errors import RunError
+from safetensors import SafetensorError
+
+from trompe.core.errors import RunError, TrompeError
 from trompe.run.about import SCHEMA_VERSION
 
 DATABASE = "run.sqlite"
@@ -56,6 +59,7 @@ _REMEDIES = (
     ("locked", "a run that nobody else writes to", "Wait for the other process, or stop it."),
     ("not a database", "the database of a trompe run", "Restore the file; it was changed by something else."),
     ("no such table", "the database of a trompe run", "Give the folder that was --out of `trompe fool`."),
+    ("could not decode", "an undamaged database", "Restore the folder, or make the run again."),
     ("malformed", "an undamaged database", "Restore the folder, or make the run again."),
 )
 
@@ -67,6 +71,26 @@ def translate(cause: sqlite3.Error, folder: Path) -> Exception:
         if sign in text:
             return RunError(expected=expected, got=str(cause), where=str(folder / DATABASE), do=do)
     return cause
+
+
+@contextmanager
+def undamaged(folder: Path) -> Iterator[None]:
+    """Content that cannot be what trompe wrote is damage, and said to be so.
+
+    Raises:
+        RunError: What is read inside has the wrong form.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError, RuntimeError, zlib.error, SafetensorError) as cause:
+        if isinstance(cause, TrompeError):
+            raise
+        raise RunError(
+            expected="an undamaged database",
+            got=f"{type(cause).__name__} ({cause})",
+            where=str(folder / DATABASE),
+            do="Restore the folder, or make the run again.",
+        ) from cause
 
 
 @contextmanager
@@ -88,7 +112,8 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         raise RunError(
             expected="a run folder", got=got, where=str(folder), do="Give the folder that was --out of `trompe fool`."
         )
-    with tempfile.TemporaryDirectory() as scratch, closing(_connect_to_read(path, Path(scratch))) as connection:
+    with ExitStack() as stack:
+        connection = _connect_to_read(path, stack)
         try:
             check_schema(connection, folder)
             yield connection
@@ -112,19 +137,20 @@ def check_schema(connection: sqlite3.Connection, folder: Path) -> None:
         )
 
 
-def _connect_to_read(path: Path, scratch: Path) -> sqlite3.Connection:
+def _connect_to_read(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """A killed run still has its log beside it, which SQLite cannot replay in a read-only folder: then from a copy."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True)
+    stack.callback(connection.close)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
-        connection.close()
-        try:
+        with suppress(OSError):  # no room for a copy: let the caller's first query say what is wrong
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             for part in path.parent.glob(f"{path.name}*"):
                 shutil.copy(part, scratch)
-        except OSError:
-            return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        return sqlite3.connect(scratch / path.name)
+            connection = sqlite3.connect(scratch / path.name)
+            stack.callback(connection.close)
     except sqlite3.DatabaseError:  # damaged: let the caller's first query say how
-        return connection
+        pass
     return connection

@@ -74,6 +74,6 @@ class Turn:
         )
 
 
-def admitted(plan: Plan, members: Rows, tally: Tally) -> Rows:
+def admitted(plan: Plan, members: Rows, tally: Tally) -> Tensor:
     """The first of these members for whose candidates the budget is enough."""
     return members[: plan.admitted(len(members), tally.evaluations)]

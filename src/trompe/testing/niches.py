@@ -67,6 +67,9 @@ def _check_names(probe: _Probe) -> Iterator[str]:
     names = probe.niches.names
     if not names or not all(names) or len(set(names)) < len(names):
         yield f"Names must be at least one, none empty, all different; they are {names}."
+    columns = probe.niches.columns
+    if len(columns) != len(names) or not all(0 <= column < probe.classes for column in columns):
+        yield f"Columns must be one a name, each an output of the target; they are {columns}."
 
 
 def _check_shape(probe: _Probe) -> Iterator[str]:

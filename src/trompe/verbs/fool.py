@@ -12,9 +12,9 @@ from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step, Target
 from trompe.run import About, Recorder, Run, open_run, publish
-from trompe.run.results import read_results, write_images
-from trompe.search import Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
-from trompe.settings import FoolSettings
+from trompe.run.results import read_results, write_images, write_results
+from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan
+from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, make_encoding, make_plan, make_search, parse_time, resolve
@@ -80,44 +80,57 @@ class Attempt:
         """As it is called in results, for example ``"pixels-evolve"``."""
         return f"{self.settings.encoding}-{self.settings.by}"
 
-    def about(self) -> About:
-        """What is fixed from the start."""
-        return About.now(
-            settings=stored_settings(self.settings),
-            target=describe_target(self.target, self.settings.target),
-            judge=asdict(self.judge),
-            encoding=self.encoding.describe(),
-            levels=LEVELS,
-        )
-
 
 class Session:
-    """A `fool` under way: iterate over it for its steps, then `finish` it.
+    """One search or several, under way: iterate over it for their steps, then `finish` it.
 
     Use it as a context manager: on leaving, whatever happened, everything recorded is committed and the folder is
     let go. A session over a finished run has no steps.
 
     Args:
         attempt: What to do.
+        more: What to do after it, on the same target with the same judge.
+        settings: Of the command, as they are recorded; by default those of the attempt.
+
+    Attributes:
+        attempts: All of them, in order.
+        current: Number of the one under way.
     """
 
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
+    def __init__(self, attempt: Attempt, *more: Attempt, settings: dict[str, Any] | None = None) -> None:
+        self.attempts, self.current = (attempt, *more), 0
         self.folder = attempt.settings.out
+        wanted = settings or stored_settings(attempt.settings)
         recorder = Recorder.resume(self.folder) if attempt.settings.resume else None
-        self._resumed = recorder is not None
-        self._recorder = recorder or Recorder.create(
-            self.folder, attempt.about(), [(attempt.method, attempt.niches.names)]
-        )
+        resumed = recorder is not None
+        self._recorder = recorder or self._create(wanted)
         with ExitStack() as stack:
             stack.callback(self._recorder.close)
-            if self._resumed:
-                self._check_resumed()
-            opened = self._recorder.reopen(0, attempt.encoding.genome_type)
-            self._archive, self._tally, self._state = opened.archive, opened.tally, opened.state
-            self._judge = JudgeSettings(**self._recorder.about.judge)
-            self._spent = sum(search.seconds for search in open_run(self.folder).searches)
+            if resumed:
+                _check_same_settings(self.about.settings, wanted, self.folder)
+                check_same_target(self.about.target, attempt.target, self.folder)
+            searches = open_run(self.folder).searches
+            self._judge = Judge(attempt.target, JudgeSettings(**self.about.judge))
+            self._spent = sum(search.seconds for search in searches)
+            self._evaluations = searches[0].evaluations
+            self._done = {search.number for search in searches if search.state == "done"}
             stack.pop_all()
+
+    def _create(self, settings: dict[str, Any]) -> Recorder:
+        about = About.now(
+            settings=settings,
+            target=describe_target(self.attempt.target, self.attempt.settings.target),
+            judge=asdict(self.attempt.judge),
+            encoding={attempt.method: attempt.encoding.describe() for attempt in self.attempts},
+            levels=LEVELS,
+        )
+        searches = [(attempt.method, attempt.niches.names) for attempt in self.attempts]
+        return Recorder.create(self.folder, about, searches)
+
+    @property
+    def attempt(self) -> Attempt:
+        """The one under way."""
+        return self.attempts[self.current]
 
     @property
     def about(self) -> About:
@@ -125,44 +138,47 @@ class Session:
         return self._recorder.about
 
     @property
-    def tally(self) -> Tally:
-        """Where the search stood when the session began."""
-        return self._tally
-
-    @property
     def finished(self) -> bool:
-        """Whether there was nothing to do."""
-        return self._state == "done"
+        """Whether there is nothing left to do."""
+        return len(self._done) == len(self.attempts)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is not None and issubclass(kind, KeyboardInterrupt):
-                self._recorder.mark(0, "interrupted", "interrupted")
+            if kind is not None and issubclass(kind, KeyboardInterrupt) and not self.finished:
+                self._recorder.mark(self.current, "interrupted", "interrupted")
                 publish(open_run(self.folder))
         finally:
             self._recorder.close()
 
     def __iter__(self) -> Iterator[Step[Any]]:
-        if self.finished:
-            return
-        self._recorder.mark(0, "running", "")
-        attempt, judge = self.attempt, Judge(self.attempt.target, self._judge)
-        number, evaluations = self._tally.number, self._tally.evaluations
-        contest = Contest(attempt.encoding, judge, attempt.niches, self._recorder.about.levels)
-        steps = make_search(attempt.settings)(contest, self._archive, attempt.plan, self._tally)
+        for number, attempt in enumerate(self.attempts):
+            if number not in self._done:
+                self.current = number
+                yield from self._steps(number, attempt)
+                self._done.add(number)
+
+    def _steps(self, search: int, attempt: Attempt) -> Iterator[Step[Any]]:
+        opened = self._recorder.reopen(search, attempt.encoding.genome_type)
+        archive, tally = opened.archive, opened.tally
+        self._recorder.mark(search, "running", "")
+        number, evaluations = tally.number, tally.evaluations
+        contest = Contest(attempt.encoding, self._judge, attempt.niches, self.about.levels)
+        steps = make_search(attempt.settings)(contest, archive, attempt.plan, tally)
         before = time.monotonic()
         # A kill may have come between the last step and the note that it was the last: look before going on.
-        while not (reason := self._reason_to_stop(number)) and (step := next(steps, None)) is not None:
+        while not (reason := self._reason_to_stop(attempt, archive, number)):
+            step = next(steps, None)
+            if step is None:
+                break
             now = time.monotonic()
-            self._recorder.record(0, step, now - before)
+            self._recorder.record(search, step, now - before)
             self._spent, before = self._spent + now - before, now
             number, evaluations = step.number, step.evaluations
             yield step
-        self._recorder.mark(0, "done", reason or attempt.plan.ended_by(number, evaluations))
-        self._state = "done"
+        self._recorder.mark(search, "done", reason or attempt.plan.ended_by(number, evaluations))
 
     def finish(self) -> Run:
         """Write the images, read them back and judge them again, then write the results.
@@ -175,53 +191,41 @@ class Session:
             run = open_run(self.folder)
             write_images(run)
             self._recorder.judged(confirm(run, self.attempt.target).rows)
-            publish(open_run(self.folder))
+            write_results(open_run(self.folder))
         return open_run(self.folder)
 
     def _published(self) -> bool:
         """Whether the results on disk are those of the finished run; they are the last thing that is written."""
         try:
-            return bool(read_results(self.folder)["state"] == "done")
+            return bool(read_results(self.folder).get("state") == "done")
         except RunError:
             return False
 
-    def _check_resumed(self) -> None:
-        about, wanted = self._recorder.about, self.attempt
-        _check_same_settings(about.settings, stored_settings(wanted.settings), self.folder)
-        check_same_target(about.target, wanted.target, self.folder)
-
-    def _reason_to_stop(self, number: int) -> str:
-        """Why the search ends after this step; empty where it does not."""
+    def _reason_to_stop(self, attempt: Attempt, archive: Archive[Any], number: int) -> str:
+        """Why a search ends after this step; empty where it does not."""
         if number < 0:
             return ""
-        settings, value = self.attempt.settings, self._archive.elites.value
-        if settings.confidence is not None and bool((value >= level_odds(settings.confidence)).all()):
+        goal, value = attempt.settings.confidence, archive.elites.value
+        if goal is not None and bool((value >= level_odds(goal)).all()):
             return "confidence"
-        if self.attempt.patience is not None and self._spent >= self.attempt.patience:
+        if attempt.patience is not None and self._spent >= attempt.patience:
             return "time"
         return ""
 
 
-def stored_settings(settings: FoolSettings) -> dict[str, Any]:
-    """The settings as a run stores them: by field, JSON-ready, without the folder."""
+def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
+    """The settings as a run stores them: the command and its fields, JSON-ready, without the folder."""
     items = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in items.items()
-        if key not in _NOT_STORED
-    }
-
-
-def restore_settings(items: dict[str, Any], out: Path, *, resume: bool) -> FoolSettings:
-    """The settings that `stored_settings` gave, for another folder."""
-    return FoolSettings(**{**items, "classes": tuple(items["classes"])}, out=out, resume=resume)
+    kept = {key: list(value) if isinstance(value, tuple) else value for key, value in items.items()}
+    command = "audit" if isinstance(settings, AuditSettings) else "fool"
+    return {"command": command, **{key: value for key, value in kept.items() if key not in _NOT_STORED}}
 
 
 def describe_target(target: Target, text: str) -> dict[str, Any]:
     """What a run stores of its target."""
     return {
         "name": target.name,
-        "text": text,
+        "text": str(Path(text).resolve()) if Path(text).is_dir() else text,
         "fingerprint": target.fingerprint(),
         "labels": list(target.labels),
         "link": target.link,

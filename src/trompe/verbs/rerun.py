@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trompe.run import Run, open_run
 from trompe.search import JudgeSettings
-from trompe.settings import RerunSettings
+from trompe.settings import AuditSettings, FoolSettings, RerunSettings
 from trompe.targets import load_target
-from trompe.verbs.fool import Attempt, Session, restore_settings
+from trompe.verbs.audit import audit_session
+from trompe.verbs.fool import Attempt, Session
 from trompe.verbs.keywords import keywords
 from trompe.verbs.verify import check_same_target
 
@@ -39,8 +41,13 @@ def repeat(settings: RerunSettings) -> Session:
     run = open_run(settings.run)
     target = load_target(run.about.target["text"])
     check_same_target(run.about.target, target, run.folder)
-    again = restore_settings(run.about.settings, Path(settings.out), resume=settings.resume)
-    return Session(Attempt.prepare(again, target, JudgeSettings(**run.about.judge)))
+    judge = JudgeSettings(**run.about.judge)
+    stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}
+    command = stored.pop("command")
+    fields: dict[str, Any] = {**stored, "out": Path(settings.out), "resume": settings.resume}
+    if command == "audit":
+        return audit_session(AuditSettings(**fields), target, judge)
+    return Session(Attempt.prepare(FoolSettings(**fields), target, judge))
 
 
 @keywords(RerunSettings)

@@ -33,7 +33,6 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
     initialise(net, settings.seed)
     module = Centred(net, data.train.images.to(torch.float64).mean(0))
     yield from fit(module, data.train, recipe, settings.seed)
-    settings.out.mkdir(parents=True, exist_ok=True)
     save_trained(settings.out, module, _card(settings, recipe, module, data), _samples(data.test))
 
 
@@ -47,6 +46,15 @@ def _check_folder(folder: Path) -> None:
             where=f"--out {folder}",
             do="Choose another folder, or delete this one.",
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise BadInput(
+            expected="a folder that can be written",
+            got=cause.strerror or str(cause),
+            where=f"--out {folder}",
+            do="Choose another place, or change its permissions.",
+        ) from cause
 
 
 def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Dataset) -> Card:

@@ -116,6 +116,9 @@ def _read_back(run: Run, kept: Sequence[Kept]) -> tuple[dict[int, Tensor], list[
             found[i] = spec.read(run.folder / item.file)
         except RunError as failure:
             failures.append(str(failure))
+            continue
+        if not torch.equal(found[i], item.levels):
+            failures.append(f"{item.file}: its pixels are not those that were recorded")
     return found, failures
 
 
@@ -129,7 +132,10 @@ def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -
 
 
 def _compare(published: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """Whether the classes in ``results.json`` say what the database holds."""
-    if published.get("classes") == expected["classes"]:
-        return []
-    return [f"{RESULTS}: its classes are not what the database holds"]
+    """Whether ``results.json`` says what the database holds, in every part."""
+    parts = dict.fromkeys([*expected, *published])
+    return [
+        f"{RESULTS}: its {part} is not what the database holds"
+        for part in parts
+        if published.get(part) != expected.get(part)
+    ]
