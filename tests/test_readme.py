@@ -11,7 +11,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     exec(compile(program, "README.md", "exec"), {})  # noqa: S102  our own text
     out = capsys.readouterr().out
     assert out.startswith("at least 2 of 2 attempted")
@@ -23,7 +23,7 @@ def test_every_command_of_the_readme_exists_and_takes_these_options():
     from trompe import settings
     from trompe.cli.parse import parse
 
-    shown = [line for block in re.findall(r"```sh\n(.*?)```", README, flags=re.S) for line in block.splitlines()]
+    shown = [line for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL) for line in block.splitlines()]
     lines = [part for line in shown for part in line.split("#")[0].split("&&") if part.strip().startswith("trompe ")]
     assert len(lines) >= 10
     for line in lines:
