@@ -46,6 +46,7 @@ format: setup ## apply the formatter and the safe lint mends
 
 bench: setup ## measure reach, overhead and resume; prints the tables of benchmarks/README.md
 	$(BIN)/python benchmarks/reach.py
+	$(BIN)/python benchmarks/climb.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/resume.py
 

@@ -61,6 +61,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "most_looks_to_9999": max(reached) if whole else "not within the run",
         "median_evaluations": median(row["evaluations"] for row in rows),
         "most_evaluations": max(row["evaluations"] for row in rows),
+        "median_forwards": median(row["forwards"] for row in rows),
         "median_confidence": median(row["median_confidence"] for row in rows),
         "verified": all(row["verified"] for row in rows),
     }
@@ -69,6 +70,11 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _middle(values: list[int | None]) -> float | str:
     middle = median(float("inf") if value is None else value for value in values)
     return "not within the run" if middle == float("inf") else middle
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose lists are words on one line."""
+    return {key: " ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
 
 
 def main() -> None:
@@ -91,7 +97,7 @@ def main() -> None:
                 settings = FoolSettings(name, by=by, preset=preset, start=start, seed=seed, out=out)
                 rows.append(measure(settings, target))
             key = f"{name} {by} {preset or start}"
-            numbers[key] = {**summary(rows), "rows": rows}
+            numbers[key] = {**summary(rows), "rows": [_flat(row) for row in rows]}
             say(f"{key}: " + ", ".join(f"{word} {value}" for word, value in summary(rows).items()))
     keep("climb", numbers)
 

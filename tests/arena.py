@@ -44,17 +44,18 @@ def curved(channels: int = 1, height: int = 6, width: int = 6, classes: int = 4,
 
 
 class Wrapped:
-    """A target whose answers are changed, and which counts the rows it is sent."""
+    """A target whose answers are changed, and which remembers what it is sent."""
 
     link = "softmax"
 
     def __init__(self, inner: TorchTarget, change: Callable[[Images, Outputs], Outputs] | None = None) -> None:
         self.name, self.spec, self.labels = "wrapped", inner.spec, inner.labels
         self._inner, self._change = inner, change
-        self.rows = 0
+        self.rows, self.asked = 0, []
 
     def judge(self, inputs: Images) -> Outputs:
         self.rows += len(inputs)
+        self.asked.append(inputs.detach().clone())
         outputs = self._inner.judge(inputs)
         return self._change(inputs, outputs) if self._change else outputs
 

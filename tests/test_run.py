@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -12,14 +13,14 @@ from PIL import Image
 from safetensors.torch import load as load_arrays
 
 from trompe.core.errors import RunError
-from trompe.core.numerics import to_levels
+from trompe.core.numerics import level_odds, to_levels
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Candidates, Step, Wins
 from trompe.encodings import Cppn, PixelGenomes, Pixels
 from trompe.run import About, Recorder, open_run, publish
 from trompe.run import record as record_module
 from trompe.run.blobs import GENOME_LIMIT, pack_levels, picture, unpack_arrays, unpack_levels
-from trompe.run.results import results
+from trompe.run.results import results, write_results
 from trompe.run.schema import DATABASE
 from trompe.search import Archive, Contest, Judge, JudgeSettings, evolve
 from trompe.settings import FoolSettings
@@ -387,3 +388,85 @@ def test_settings_of_the_judge_are_those_that_were_stored(tiny, tmp_path):
         for _ in session:
             pass
         assert session.finish().digest() == run.digest()
+
+
+@pytest.mark.parametrize("part", ["settings", "target", "judge", "encoding", "levels"])
+def test_the_digest_changes_with_anything_fixed_at_the_start(part, recorded):
+    """Two runs that were asked in different ways are not the same run, even where the same images came out."""
+    run, _, _ = recorded
+    fixed = getattr(run.about, part)
+    other = fixed[:-1] if part == "levels" else {**fixed, "new": 1}
+    assert replace(run, about=replace(run.about, **{part: other})).digest() != run.digest()
+
+
+def test_firsts_are_stored_with_the_evaluation_at_which_they_came(recorded):
+    """Evaluations are counted from 1, ids from 0: a reader of the table alone must not be one off."""
+    run, _, _ = recorded
+    found = rows(run.folder, "SELECT niche, level, evaluations, log_odds FROM first")
+    kept = [
+        (r.niche, level, first.evaluations, first.log_odds) for r in run.classes for level, first in r.firsts.items()
+    ]
+    assert sorted(found) == sorted(kept)
+    evaluated = dict(rows(run.folder, "SELECT number, evaluations FROM step"))
+    origin = dict(rows(run.folder, "SELECT id, step FROM candidate"))
+    for candidate, evaluations in rows(run.folder, "SELECT candidate, evaluations FROM first"):
+        if candidate in origin:  # a first image need not have won its niche
+            step = origin[candidate]
+            assert evaluated.get(step - 1, 0) < evaluations <= evaluated[step]
+
+
+def test_an_image_exactly_at_a_level_has_reached_it(tmp_path):
+    encoding = Pixels(ImageSpec(1, 4, 4))
+    genomes = PixelGenomes(torch.rand(2, 16))
+    step = step_of(genomes, encoding.express(genomes), [0, 1], value=level_odds(0.99))
+    with Recorder.create(tmp_path / "run", about(encoding.spec), [("pixels-evolve", ("a", "b"))]) as recorder:
+        recorder.record(0, step, 0.0)
+    assert open_run(tmp_path / "run").confident(0.99).at_least == 2
+
+
+def test_a_full_disk_that_takes_back_several_steps_takes_back_their_occupants_too(tmp_path, monkeypatch):
+    """SQLite may undo the whole transaction; what stays must not hold occupants of steps that never were."""
+    monkeypatch.setattr(record_module, "COMMIT_SECONDS", 1e9)
+    encoding = Pixels(ImageSpec(1, 28, 28))
+    with Recorder.create(tmp_path / "run", about(encoding.spec), [("pixels-evolve", ("a", "b"))]) as recorder:
+        ask = recorder._connection.execute
+
+        def go(numbers):
+            for number in numbers:
+                genomes = PixelGenomes(torch.rand(2, 784))
+                recorder.record(0, step_of(genomes, encoding.express(genomes), [0, 1], number, number), 0.0)
+
+        go([0])
+        recorder.commit()
+        ask(f"PRAGMA max_page_count = {ask('PRAGMA page_count').fetchone()[0] + 8}")
+        with pytest.raises(RunError, match="expected room on the disk"):
+            go(range(1, 20))
+        ask("PRAGMA max_page_count = 100000")
+        recorder.mark(0, "interrupted", "interrupted")
+    kept = rows(tmp_path / "run", "SELECT max(number) FROM step")[0][0]
+    assert kept < 19
+    assert rows(tmp_path / "run", "SELECT candidate FROM current ORDER BY niche") == [(10 * kept,), (10 * kept + 1,)]
+    assert rows(tmp_path / "run", "SELECT max(id) FROM candidate") == [(10 * kept + 1,)]
+
+
+def test_results_are_replaced_as_a_whole(recorded, monkeypatch):
+    """A reader, or a kill, in the middle of writing finds the old results and not half of the new ones."""
+    run, _, _ = recorded
+    before = (run.folder / "results.json").read_text()
+    whole = replace(run, about=replace(run.about, settings={**run.about.settings, "seed": 7}))
+
+    def stopped(part, _):
+        assert json.loads(part.read_text())["settings"]["seed"] == 7
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write_results(whole)
+    assert (run.folder / "results.json").read_text() == before
+
+
+def test_the_seconds_of_a_run_are_those_of_its_steps(recorded):
+    run, _, _ = recorded
+    told = json.loads((run.folder / "results.json").read_text())["summary"]["seconds"]
+    assert told == pytest.approx(rows(run.folder, "SELECT sum(seconds) FROM step")[0][0], abs=1e-3)
+    assert told > 0

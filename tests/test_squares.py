@@ -1,7 +1,6 @@
 """Random squares: what is painted is one square, it asks for little, and it can be broken off anywhere."""
 
 import math
-import random
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,6 +113,26 @@ def test_a_run_taken_up_in_the_middle_equals_the_uninterrupted_one(tmp_path: Pat
         assert again.digest() == open_run(wanted.folder).digest()
 
 
+def test_a_turn_is_a_fresh_image_then_squares_of_falling_size_on_the_strongest() -> None:
+    target, settings = Wrapped(curved(1, 12, 12, classes=4)), SQUARES["random-squares"]
+    contest, plan = contest_on(target, 2), group_plan(target, 2, generations=20, goal=torch.inf)
+    archive: Archive[Any] = Archive(4, LEVELS)
+    strongest = None
+    for step in squares(contest, archive, plan, Tally()):
+        turn, inputs = step.number % 21, target.asked[-1]
+        if turn == 0:
+            assert ((inputs > 0.0) & (inputs < 1.0)).double().mean() > 0.95
+        elif strongest is not None:
+            changed = (inputs != strongest[step.state["niches"]]).flatten(1).sum(1)
+            side = settings.side(turn - 1, 12, 12)
+            assert bool((changed >= 1).all())
+            assert bool((changed <= side * side).all())
+            assert step.number != 1 or bool((changed == side * side).all())  # noise has no 0 or 1 to be painted over
+        assert archive.elites.genomes is not None
+        strongest = contest.encoding.express(archive.elites.genomes).clone()
+    assert step.number == 2 * 21 - 1
+
+
 def test_every_row_is_counted() -> None:
     target = Wrapped(curved(classes=5))
     _, steps = finish(squares, contest_on(target, 3), group_plan(target, 3, generations=6, goal=torch.inf))
@@ -221,11 +240,10 @@ def test_an_encoding_without_a_genome_for_every_image_is_refused() -> None:
 
 
 def test_global_randomness_is_left_alone() -> None:
-    states = torch.get_rng_state(), numpy.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    states = torch.get_rng_state(), numpy.random.get_state()[1].copy()  # noqa: NPY002
     _, steps = finish(squares, contest_on(curved(), 4), group_plan(curved(), 4, generations=20))
     assert torch.equal(torch.get_rng_state(), states[0])
     assert (numpy.random.get_state()[1] == states[1]).all()  # noqa: NPY002
-    assert random.getstate() == states[2]
     assert restored(steps[-1]).state["niches"].tolist() == [0, 1, 2, 3]
 
 

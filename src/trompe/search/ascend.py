@@ -16,7 +16,7 @@ from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.judge import Slope
 from trompe.search.rules import RULES, Ground, Rule
 from trompe.search.starts import begin, centre_image
-from trompe.search.turns import Turn, admitted
+from trompe.search.turns import Turn
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def ascend(
             if following is None:
                 return
             turn, climbers, members = following, way.begin(following), torch.arange(len(following.niches))
-        members = admitted(plan, members, tally)
+        members = members[: plan.admitted(len(members), tally.evaluations)]
         if not len(members):
             return
         look = way.look(climbers, turn, members, tally)

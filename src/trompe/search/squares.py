@@ -12,7 +12,7 @@ from trompe.core.types import G, Images, Paintable, Step
 from trompe.search.archive import Archive
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.starts import Start, begin
-from trompe.search.turns import Turn, admitted
+from trompe.search.turns import Turn
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def squares(
             if following is None:
                 return
             turn, members = following, torch.arange(len(following.niches))
-        members = admitted(plan, members, tally)
+        members = members[: plan.admitted(len(members), tally.evaluations)]
         if not len(members):
             return
         stream = Stream(plan.seed, f"squares/{contest.encoding.name}", tally.number + 1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trompe.core.types import Rows
-from trompe.search.contest import Plan, Tally
+from trompe.search.contest import Plan
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,3 @@ class Turn:
             if len(group)
             else None
         )
-
-
-def admitted(plan: Plan, members: Rows, tally: Tally) -> Tensor:
-    """The first of these members for whose candidates the budget is enough."""
-    return members[: plan.admitted(len(members), tally.evaluations)]
