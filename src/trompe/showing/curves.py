@@ -10,7 +10,7 @@ from trompe.showing.evidence import Evidence
 from trompe.showing.networks import read_own_card
 from trompe.showing.words import say, say_count, say_level, tick_odds
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 280, 70, 14, 22, 40
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 300, 70, 14, 44, 40
 _POINTS = 240
 _PAPER_METHOD = "pixels-evolve"
 
@@ -67,11 +67,12 @@ def charts(evidence: Evidence) -> list[Chart]:
     """Median confidence, and classes confident, against evaluations; empty before the first step."""
     steps = {search.number: evidence.run.steps(search.number) for search in evidence.run.searches}
     classes = max((len(search.niches) for search in evidence.run.searches), default=1)
-    key = f"confident@{evidence.level:g}"
+    highest = max(evidence.run.about.levels)
+    key = f"confident@{highest:g}"
     made = [
         _chart("Median confidence over classes", _series(evidence, steps, "median"), None, _marks(evidence, 40_000, (
             "paper: median 99.99 %", "by 200 generations (40,000 looks)"))),
-        _chart(f"Classes confident at {say_level(evidence.level)}", _series(evidence, steps, key), classes, _marks(
+        _chart(f"Classes confident at {say_level(highest)}", _series(evidence, steps, key), classes, _marks(
             evidence, 10_000, ("paper: every digit 99.99 %", "in under 50 generations (10,000 looks)"))),
     ]  # fmt: skip
     return [chart for chart in made if chart is not None]
@@ -118,7 +119,7 @@ def _chart(
     low, high = (low - 0.3, high + 0.3) if high - low < 0.3 else (low, high)
     across = Scale(low, high, LEFT, WIDTH - RIGHT)
     up, rows = _upwards(series, classes)
-    lines = [_line(one, across, up, rank) for rank, one in enumerate(series)]
+    lines = [_line(one, across, up, rank, stairs=classes is not None) for rank, one in enumerate(series)]
     marks = [] if mark is None else _mark(mark, across)
     last = "; ".join(f"{one.name} ends at {_say(one.points[-1][1], classes)} after {say_count(one.points[-1][0])} looks"
                      for one in series)  # fmt: skip
@@ -160,9 +161,9 @@ def _columns(across: Scale) -> list[Tick]:
     return sorted(found + halves, key=lambda tick: tick.at) if len(found) < 4 else found
 
 
-def _line(one: _Series, across: Scale, up: Scale, rank: int) -> Line:
+def _line(one: _Series, across: Scale, up: Scale, rank: int, *, stairs: bool) -> Line:
     points = [(across(math.log10(x)), up(y)) for x, y in one.points]
-    path = "M" + "L".join(f"{x} {y}" for x, y in points)
+    path = f"M{points[0][0]} {points[0][1]}" + "".join(f"H{x}V{y}" if stairs else f"L{x} {y}" for x, y in points[1:])
     x, y = points[max(0, len(points) * 2 // 3 - 1)]
     return Line(path, one.name, min(x, WIDTH - RIGHT), max(TOP + 12.0, y - 8.0 - 2.0 * rank), one.stroke % 5)
 

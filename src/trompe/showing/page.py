@@ -50,9 +50,14 @@ def policy(script: str) -> str:
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("trompe.showing"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=_unbroken,
     )  # fmt: skip
     return environment.get_template("page.html")
+
+
+def _unbroken(value: object) -> object:
+    """A number and its per cent sign stay on one line; our own files go in as they are."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
 def _part(name: str) -> str:

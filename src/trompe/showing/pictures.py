@@ -5,7 +5,6 @@ import io
 import math
 from dataclasses import dataclass
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -49,9 +48,9 @@ class Press:
         picture = to_picture(levels)
         return address(picture if self.reduction == 1 else picture.reduce(self.reduction), small=self.many)
 
-    def strip(self, pictures: list[Tensor]) -> str:
-        """Pictures of one size side by side, in one image."""
-        return address(to_picture(torch.cat(pictures, dim=2)), small=self.many)
+    def small(self, picture: Tensor) -> str:
+        """The data address of a small picture, as it was stored."""
+        return address(to_picture(picture), small=self.many)
 
 
 def address(picture: Image.Image, *, small: bool = False) -> str:

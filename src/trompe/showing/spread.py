@@ -6,7 +6,7 @@ from statistics import fmean, median
 
 import torch
 
-from trompe.core.numerics import confidence
+from trompe.core.numerics import confidence, level_odds
 from trompe.showing.curves import Scale, Tick
 from trompe.showing.evidence import Evidence
 from trompe.showing.words import say, tick_odds
@@ -69,10 +69,11 @@ def spread(evidence: Evidence) -> Spread | None:
     if not kinds:
         return None
     values = [odds for _, _, found in kinds for odds in found]
-    pad = 0.05 * ((max(values) - min(values)) or 1.0)
-    scale = Scale(min(values) - pad, max(values) + pad, LEFT, WIDTH - RIGHT)
+    low, high = min(*values, 0.0), max(*values, level_odds(0.9999))
+    pad = 0.05 * (high - low)
+    scale = Scale(low - pad, high + pad, LEFT, WIDTH - RIGHT)
     rows = [_row(kind, scale, number) for number, kind in enumerate(kinds)]
-    ticks = [Tick(scale(odds), text) for odds, text in tick_odds(scale.low, scale.high)]
+    ticks = [Tick(scale(odds), text) for odds, text in tick_odds(scale.low, scale.high, most=6)]
     said = "; ".join(
         f"{len(kind[2])} {kind[0]}: median {row.middle_says}" for kind, row in zip(kinds, rows, strict=True)
     )

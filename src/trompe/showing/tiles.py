@@ -55,7 +55,7 @@ class Tile:
     strongest: Plate | None
     near: "Near | None"
     near_missing: str
-    strip: "Strip | None"
+    strip: "list[Link]"
     cost: int
     odds: float
 
@@ -70,12 +70,12 @@ class Near:
 
 
 @dataclass(frozen=True)
-class Strip:
-    """A lineage in one image of several pictures."""
+class Link:
+    """One picture of a lineage, and the look at which it was judged."""
 
     source: str
-    links: int
-    looks: list[str]
+    looks: str
+    alternative: str
 
 
 def tiles(evidence: Evidence) -> list[Tile]:
@@ -176,9 +176,10 @@ def _near(evidence: Evidence, kept: Kept | None) -> Near | None:
     return Near(evidence.press.print(evidence.natural.images[row]), label, f"{distance:.1f}")
 
 
-def _strip(evidence: Evidence, record: ClassRecord) -> Strip | None:
+def _strip(evidence: Evidence, record: ClassRecord) -> list[Link]:
     chain = evidence.strips.get((record.search, record.niche), [])
-    if not chain:
-        return None
-    source = evidence.press.strip([link.picture for link in chain])
-    return Strip(source, len(chain), [say_count(link.candidate + 1) for link in chain])
+    looks = [say_count(link.candidate + 1) for link in chain]
+    return [
+        Link(evidence.press.small(link.picture), look, f"Ancestor judged at look {look}")
+        for link, look in zip(chain, looks, strict=True)
+    ]

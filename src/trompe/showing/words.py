@@ -1,11 +1,12 @@
 """How numbers are written on the page, and the words for what is missing."""
 
-import math
-
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.run.about import NOT_MEASURED
 
 _BELOW = 0.0005
+_COUNTED = 7
+"""From so many nines on an axis counts them: 99.99999 % is wider than it is clear."""
+_NINES = (*range(1, 16), 18, 21, 24, 30, 36, 48, 60, 90, 120, 180, 240, 300)
 
 
 def say(odds: float) -> str:
@@ -43,14 +44,19 @@ def not_measured(reason: str = "") -> str:
     return f"{NOT_MEASURED}: {reason}" if reason else NOT_MEASURED
 
 
-def tick_odds(low: float, high: float) -> list[tuple[float, str]]:
-    """Marks of a confidence axis between two log-odds: where, and what stands there; at most seven."""
-    levels = [10.0**-k for k in range(12, 0, -1)]
-    marks = [(level_odds(level), f"{100 * level:.10f}".rstrip("0").rstrip(".") + " %") for level in levels]
-    marks.append((0.0, "50 %"))
-    marks += [(-odds, f"{100 - 100 * level:.10f}".rstrip("0").rstrip(".") + " %")
-              for level, (odds, _) in reversed(list(zip(levels, marks, strict=False)))]  # fmt: skip
-    marks += [(math.log(10) * k, f"all but 1e-{k}") for k in (16, 24, 32, 48, 64, 96, 128, 192, 256, 320)]
-    inside = [mark for mark in marks if low <= mark[0] <= high]
-    step = -(-len(inside) // 7) or 1
+def tick_odds(low: float, high: float, most: int = 7) -> list[tuple[float, str]]:
+    """Marks of a confidence axis between two log-odds, at most so many: where, and what stands there.
+
+    Example:
+        >>> [text for _, text in tick_odds(-5.0, 17.0, most=4)]
+        ['1 %', '90 %', '99.9 %', '7 nines']
+    """
+    below = [(level_odds(10.0**-k), _per_cent(10.0**-k)) for k in range(6, 0, -1)]
+    above = [(-level_odds(10.0**-k), _per_cent(1 - 10.0**-k) if k < _COUNTED else f"{k} nines") for k in _NINES]
+    inside = [mark for mark in [*below, (0.0, "50 %"), *above] if low <= mark[0] <= high]
+    step = -(-len(inside) // most) or 1
     return inside[::-1][::step][::-1]
+
+
+def _per_cent(level: float) -> str:
+    return f"{100 * level:.6f}".rstrip("0").rstrip(".") + " %"
