@@ -1,8 +1,8 @@
 """trompe: how sure is your classifier about nonsense?
 
-Verbs are plain functions with the names of the commands: `fool`, `verify`, `rerun`, `train`. `load_target` and
-`open_run` turn names and folders into objects. Everything is loaded when it is first used, so that importing the
-package costs nothing.
+Verbs are plain functions with the names of the commands: `fool`, `film`, `report`, `verify`, `rerun`, `train`.
+`load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
+importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.run import Run, open_run
     from trompe.settings import FoolSettings
+    from trompe.showing.film import film
+    from trompe.showing.report import report
     from trompe.targets import TorchTarget, bundled_targets, load_target
     from trompe.verbs.audit import audit
     from trompe.verbs.fool import fool, fool_with
@@ -26,10 +28,12 @@ _HOMES = {
     "TrompeError": "trompe.core.errors",
     "audit": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
+    "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
+    "report": "trompe.showing.report",
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
     "verify": "trompe.verbs.verify",
@@ -42,10 +46,12 @@ __all__ = [
     "TrompeError",
     "audit",
     "bundled_targets",
+    "film",
     "fool",
     "fool_with",
     "load_target",
     "open_run",
+    "report",
     "rerun",
     "train",
     "verify",

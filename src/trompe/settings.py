@@ -112,6 +112,36 @@ class VerifySettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """Write a run as one page that opens from disk, and its contact sheet."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder; the run need not be finished."""
+    _: KW_ONLY
+    out: Path | None = None
+    """Folder for report.html and contact-sheet.png; by default the run folder itself."""
+    public: bool = False
+    """Leave out natural images, paths, machine, user and commit."""
+    second: str | None = None
+    """A second network to ask about the same images; by default the one bundled as a pair, if there is one."""
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """Show how the strongest image of a class grew, as an animated picture of at most three frames a second."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder."""
+    label: Annotated[str, arg(name="class", metavar="LABEL")]
+    """The class whose strongest image is shown."""
+    _: KW_ONLY
+    pictures: int = 24
+    """Recorded pictures at most, evenly spread over the lineage; each two are faded into each other."""
+    out: Path | None = None
+    """File to write, .png (animated, exact) or .gif; by default film-CLASS.png in the run folder."""
+
+
+@dataclass(frozen=True)
 class RerunSettings:
     """Repeat a run with its stored settings and judge, and say whether the same bytes came out."""
 

@@ -11,7 +11,9 @@ import tyro
 COMMANDS = {
     "demo": ("see", "watch a bundled network become certain about nonsense, offline, in seconds"),
     "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
+    "film": ("see", "show how the strongest image of a class grew, as an animated picture"),
     "audit": ("judge", "try every method on a classifier, in one run"),
+    "report": ("judge", "write a run as one page to look at, and its contact sheet"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
     "rerun": ("the rest", "repeat a run and compare it bit by bit"),
     "targets": ("the rest", "list the classifiers that come with trompe"),

@@ -10,7 +10,8 @@ from torch import Tensor
 
 GENOME_LIMIT = 64 * 1024
 """A winner's genome is kept for good up to this many bytes; the current elites' always are."""
-_PICTURE_SIDE = 64
+PICTURE_SIDE = 64
+"""The small picture stored of every winner has at most so many pixels a side."""
 _SMALL = 4096
 
 
@@ -43,7 +44,7 @@ def unpack_levels(blob: bytes, shape: tuple[int, ...]) -> Tensor:
 
 def picture(levels: Tensor) -> Tensor:
     """A small picture of an input: itself up to 64 x 64 pixels, otherwise every k-th row and column of it."""
-    stride = -(-max(levels.shape[-2:]) // _PICTURE_SIDE)
+    stride = -(-max(levels.shape[-2:]) // PICTURE_SIDE)
     if stride == 1:
         return levels
     return levels[..., ::stride, ::stride]

@@ -14,6 +14,7 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import confidence, from_levels, level_odds, say_confidence
 from trompe.run.about import About
 from trompe.run.blobs import unpack_levels
+from trompe.run.history import Ancestor, Takeover, lineages, takeovers
 from trompe.run.schema import reading, undamaged
 
 
@@ -135,6 +136,18 @@ class Run:
         """``done`` where every search is; otherwise the state of the first that is not."""
         return next((search.state for search in self.searches if search.state != "done"), "done")
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one input of the target: channels, height, width."""
+        spec = self.about.target["spec"]
+        return spec["channels"], spec["height"], spec["width"]
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the contact sheet."""
+        from trompe.run.sheet import contact_sheet, png
+
+        return png(contact_sheet(self))
+
     def __getitem__(self, label: str) -> ClassRecord:
         """What was kept for a class; of several searches, the one whose strongest image is strongest.
 
@@ -165,6 +178,23 @@ class Run:
         names = ("number", "evaluations", "forwards", "backwards")
         with undamaged(self.folder):
             return [{**dict(zip(names, row[:4], strict=True)), **json.loads(row[4])} for row in rows]
+
+    def lineage(self, label: str) -> list[Ancestor]:
+        """What the strongest image of a class grew from: the random beginning first, itself last.
+
+        Empty where nothing has been judged yet.
+
+        Raises:
+            BadInput: The class was not attempted.
+        """
+        record = self[label]
+        if record.strongest is None:
+            return []
+        return next(lineages(self.folder, self.shape, [(record.search, record.strongest.candidate)]))
+
+    def takeovers(self, search: int = 0) -> list[Takeover]:
+        """Every change of hands in a search: step, niche and the value that won, in order."""
+        return takeovers(self.folder, search)
 
     def judgements(self) -> dict[tuple[int, int, float], float]:
         """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""

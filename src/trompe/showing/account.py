@@ -1,0 +1,131 @@
+"""Whether to believe it, what to do about it, how to do it again: facts as pairs of words."""
+
+import shlex
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from trompe.run.about import NOT_MEASURED
+from trompe.settings import AuditSettings, FoolSettings
+from trompe.showing.evidence import Evidence
+from trompe.showing.words import not_measured, say_count, say_level
+
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Three lists of facts, each a name and what is known."""
+
+    trust: list[Fact]
+    remedies: list[Fact]
+    again: list[Fact]
+    command: str
+
+
+_COMMANDS: dict[str, type[AuditSettings | FoolSettings]] = {"audit": AuditSettings, "fool": FoolSettings}
+
+
+def account(evidence: Evidence) -> Account:
+    """The facts of a run, failures first."""
+    return Account(trust(evidence), remedies(), again(evidence), command(evidence))
+
+
+def trust(evidence: Evidence) -> list[Fact]:
+    """What was checked, and in so many words what was not."""
+    run = evidence.run
+    kept = {(record.search, record.niche, item.level or 0.0): item.log_odds
+            for record in run.classes for item in record.kept()}  # fmt: skip
+    gaps = [abs(odds - evidence.verified[key]) for key, odds in kept.items() if key in evidence.verified]
+    checked = f"{say_count(len(gaps))} of {say_count(len(kept))} kept images were read back from disk and judged again"
+    apart = f"; largest difference {max(gaps):.2g} in log-odds" if gaps else ""
+    missed = [record for record in run.classes if record.first(evidence.level) is None]
+    return [
+        *([(f"Not reached at {say_level(evidence.level)}", _misses(evidence, missed))] if missed else []),
+        ("Verified against claimed", checked + apart if kept else not_measured("no image has been recorded")),
+        ("Positive control", not_measured("the same search was not run against a network known to give way")),
+        ("Findings about the target", not_measured("it was not inspected for faults of its own")),
+        ("Readers", not_measured("no person and no reading network was asked what the images show")),
+        ("Survival", not_measured("JPEG, resizing and shifts by a pixel were not tried on these images")),
+        ("Repeats", _repeats(evidence)),
+    ]
+
+
+def remedies() -> list[Fact]:
+    """What could be done, cheapest first. None of it is part of such a run."""
+    tried = "not tried"
+    return [
+        ("Ask for more confidence (a threshold)", f"{tried}. The search would have to be run again against it."),
+        ("Answer with fewer decimals, and limit the rate", f"{tried}. These images cost looks at exact answers."),
+        ("Put a guard in front", tried),
+        ("Add a class for nonsense", tried),
+        (
+            "Train again with such images",
+            f"{tried}. A network so trained must be searched again, not shown old images.",
+        ),
+    ]
+
+
+def again(evidence: Evidence) -> list[Fact]:
+    """Seed, versions, commit, machine, time; less of it on a public page."""
+    run, about = evidence.run, evidence.run.about
+    judge = ", ".join(f"{key} {value}" for key, value in about.judge.items())
+    levels = ", ".join(say_level(level) for level in about.levels)
+    ended = ", ".join(search.reason or search.state for search in run.searches)
+    facts = [
+        ("Target", f"{about.target['name']}, fingerprint {about.target['fingerprint'][:16]}"),
+        ("Method", ", ".join(dict.fromkeys(search.method for search in run.searches))),
+        ("Seed", str(about.settings.get("seed", "not recorded"))),
+        ("Cost", _cost(evidence)),
+        ("Ended by", ended),
+        ("Judge", judge),
+        ("Levels kept", levels),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in about.versions.items())),
+    ]
+    if not evidence.public:
+        facts += [("Commit", about.commit), ("Machine", about.machine), ("Folder", str(run.folder.absolute()))]
+    return [*facts, ("Begun", about.created)]
+
+
+def command(evidence: Evidence) -> str:
+    """The command line that makes this run again; empty where the run was not made by one."""
+    about, parts = evidence.run.about, []
+    verb = about.settings.get("command", "")
+    if verb not in _COMMANDS or evidence.own.target is None:
+        return ""
+    known = {field.name: field for field in fields(_COMMANDS[verb]) if field.name not in ("target", "out", "resume")}
+    for name, field in known.items():
+        value = about.settings.get(name, _default(field.default))
+        if value != _default(field.default):
+            parts += [
+                f"--{name.replace('_', '-')}",
+                *(str(one) for one in (value if isinstance(value, list) else [value])),
+            ]
+    target = about.target["name"] if evidence.public else about.target["text"]
+    return shlex.join(["trompe", verb, target, *parts, "--out", "NEW"])
+
+
+def _default(value: Any) -> Any:
+    return [] if value is MISSING else list(value) if isinstance(value, tuple) else value
+
+
+def _misses(evidence: Evidence, missed: list[Any]) -> str:
+    shown = ", ".join(f"{record.label} ({record.method})" for record in missed[:12])
+    more = f" and {say_count(len(missed) - 12)} more" if len(missed) > 12 else ""
+    spent = say_count(max((search.evaluations for search in evidence.run.searches), default=0))
+    return f"{shown}{more}. A miss says no more than: not within {spent} looks."
+
+
+def _cost(evidence: Evidence) -> str:
+    searches = evidence.run.searches
+    looks, rows = (sum(getattr(search, key) for search in searches) for key in ("evaluations", "forwards"))
+    gradients = sum(search.backwards for search in searches)
+    seconds = sum(search.seconds for search in searches)
+    return f"{say_count(looks)} looks, {say_count(rows)} rows sent, {say_count(gradients)} gradients, {seconds:.1f} s"
+
+
+def _repeats(evidence: Evidence) -> str:
+    methods = [search.method for search in evidence.run.searches]
+    most = max((methods.count(method) for method in methods), default=0)
+    if most > 1:
+        return f"{most} of one method; counts are over the best of them"
+    return f"{NOT_MEASURED}: one run of each method gives counts, without an interval"

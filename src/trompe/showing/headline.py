@@ -1,0 +1,103 @@
+"""What happened: one sentence and four figures, each computed."""
+
+from dataclasses import dataclass
+from statistics import median
+
+from trompe.showing.evidence import Evidence
+from trompe.showing.words import not_measured, say, say_count, say_level
+
+_GROWN = {
+    "pixels-evolve": "pictures grown from noise",
+    "cppn-evolve": "shapes painted by small networks",
+    "pixels-ascend": "noise climbed by gradient",
+    "pixels-squares": "random squares",
+    "pixels-scatter": "random noise",
+    "cppn-scatter": "random shapes",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with the words beneath it."""
+
+    value: str
+    words: str
+
+
+def warnings(evidence: Evidence) -> list[str]:
+    """What must be known before anything is believed; empty where all is well."""
+    run, said = evidence.run, []
+    if not evidence.finished:
+        said.append(f"This run is not finished (state: {run.state}). What follows is what it had recorded so far.")
+    kept = {(record.search, record.niche, item.level or 0.0): item.log_odds
+            for record in run.classes for item in record.kept()}  # fmt: skip
+    missing = [key for key in kept if key not in evidence.verified]
+    if missing and kept:
+        said.append(f"{say_count(len(missing))} of {say_count(len(kept))} kept images are not verified.")
+    gaps = [abs(odds - evidence.verified[key]) for key, odds in kept.items() if key in evidence.verified]
+    if gaps and max(gaps) > 0:
+        said.append(f"Verified values differ from the recorded ones by up to {max(gaps):.2g} in log-odds.")
+    if not kept:
+        said.append("No image has been recorded.")
+    return said
+
+
+def sentence(evidence: Evidence) -> str:
+    """What the target gave to what, in how many classes, after how many looks."""
+    name, readers = evidence.run.about.target["name"], "Whether a person can read them was not measured."
+    attempted = len(evidence.labels)
+    if not evidence.strongest:
+        asked = f"{name} was asked about {say_count(attempted)} {_classes(attempted)}"
+        return f"{asked}; no image has been recorded. {readers}"
+    made = pictures(evidence)
+    for level in sorted(evidence.run.about.levels, reverse=True):
+        if looks := evidence.looks_to(level):
+            count = max(len(looks), evidence.reached(level))
+            reached = f"at least {say_count(count)} of {say_count(attempted)} {_classes(attempted)} attempted"
+            looked = f"median {say_count(median(looks))} looks at its answers"
+            return f"{name} gave at least {say_level(level)} to {made} in {reached} ({looked}). {readers}"
+    spent = sum(search.evaluations for search in evidence.run.searches)
+    return (
+        f"{name} gave at most {say(max(evidence.strongest))} to {made} in {say_count(attempted)} {_classes(attempted)} "
+        f"attempted within {say_count(spent)} looks at its answers. {readers}"
+    )
+
+
+def pictures(evidence: Evidence) -> str:
+    """What the run's images are, in words that claim no more than its methods."""
+    kinds = dict.fromkeys(
+        _GROWN.get(search.method, f"pictures made by {search.method}") for search in evidence.run.searches
+    )
+    *most, last = kinds
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def figures(evidence: Evidence) -> list[Figure]:
+    """Four figures: classes confident, share above natural images, median looks, readable share."""
+    attempted, level = len(evidence.labels), evidence.level
+    looks, above = evidence.looks_to(level), evidence.above_natural()
+    natural = evidence.natural_median()
+    return [
+        Figure(
+            f"at least {say_count(evidence.reached(level))} of {say_count(attempted)}",
+            f"classes confident at {say_level(level)}",
+        ),
+        Figure(
+            not_measured() if above is None else f"{say_count(above)} of {say_count(attempted)}",
+            "classes above the median real image" + ("" if natural is None else f" ({say(natural)})"),
+        ),
+        Figure(
+            say_count(median(looks)) if looks else f"not within {say_count(_most(evidence))}",
+            f"looks to {say_level(level)}, median of the {say_count(len(looks))} {_classes(len(looks))} that reached it"
+            if looks else f"looks did any class reach {say_level(level)}",
+        ),
+        Figure(not_measured(), "readable share: no reader, human or machine, judged these images"),
+    ]  # fmt: skip
+
+
+def _most(evidence: Evidence) -> int:
+    return max((search.evaluations for search in evidence.run.searches), default=0)
+
+
+def _classes(count: int) -> str:
+    return "class" if count == 1 else "classes"

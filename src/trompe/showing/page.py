@@ -1,0 +1,64 @@
+"""The page itself: evidence into one self-contained HTML file."""
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from trompe.showing import curves, maps
+from trompe.showing import spread as spreads
+from trompe.showing.account import account
+from trompe.showing.evidence import Evidence
+from trompe.showing.headline import figures, sentence, warnings
+from trompe.showing.natural import gallery
+from trompe.showing.pictures import MANY
+from trompe.showing.tables import reached_table, transfer
+from trompe.showing.tiles import tiles
+from trompe.showing.words import say, say_count, say_level
+
+
+def render(evidence: Evidence) -> str:
+    """The page as text. The same evidence gives the same text."""
+    script, run = _part("page.js"), evidence.run
+    methods = list(dict.fromkeys(search.method for search in run.searches))
+    return _template().render(
+        evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
+        script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
+        warnings=warnings(evidence), sentence=sentence(evidence), figures=figures(evidence),
+        tiles=tiles(evidence), many=len(run.classes) > MANY, methods=methods,
+        levels=[say_level(level) for level in run.about.levels], level=say_level(evidence.level),
+        gallery=gallery(evidence), charts=curves.charts(evidence), plot=curves, has_paper=curves.has_paper(evidence),
+        maps=maps.maps(evidence), legend=maps.legend(), table=reached_table(evidence),
+        spread=spreads.spread(evidence), paper=spreads, calibration=spreads.calibration(evidence),
+        transfer=transfer(evidence), account=account(evidence), say=say, count=say_count,
+    )  # fmt: skip
+
+
+def policy(script: str) -> str:
+    """The content-security policy: nothing from the network, and no script but this one."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("trompe.showing"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_unbroken,
+    )  # fmt: skip
+    return environment.get_template("page.html")
+
+
+def _unbroken(value: object) -> object:
+    """A number and its per cent sign stay on one line; our own files go in as they are."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
+
+
+def _part(name: str) -> str:
+    return files("trompe.showing").joinpath("templates", name).read_text(encoding="utf-8").strip()

@@ -1,0 +1,104 @@
+"""Real and grown images on one axis of confidence, and what that says."""
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import fmean, median
+
+import torch
+
+from trompe.core.numerics import confidence, level_odds
+from trompe.showing.curves import Scale, Tick
+from trompe.showing.evidence import Evidence
+from trompe.showing.words import say, tick_odds
+
+WIDTH, LEFT, RIGHT, ROW = 480, 14, 14, 74
+_BIN = 5.0
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One image."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of image: its name, its dots, where its median is."""
+
+    name: str
+    shape: str
+    dots: list[Dot]
+    middle: float
+    middle_says: str
+    y: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The chart: rows over one axis."""
+
+    rows: list[Row]
+    columns: list[Tick]
+    height: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How often the target is right about real images beside how sure it is of them."""
+
+    right: int
+    images: int
+    mean: str
+    median: str
+
+
+def spread(evidence: Evidence) -> Spread | None:
+    """Real images the network is right about, those it errs about, the strongest grown ones; None without any."""
+    kinds: list[tuple[str, str, list[float]]] = []
+    if (real := evidence.natural) is not None:
+        pairs = list(zip(real.confidence, real.right, strict=True))
+        kinds.append(("real, named rightly", "circle", [odds for odds, right in pairs if right]))
+        kinds.append(("real, named wrongly", "cross", [odds for odds, right in pairs if not right]))
+    for method in dict.fromkeys(search.method for search in evidence.run.searches):
+        best = [r.strongest.log_odds for r in evidence.run.classes if r.method == method and r.strongest]
+        kinds.append((f"{method}, strongest of each class", "square", best))
+    kinds = [kind for kind in kinds if kind[2]]
+    if not kinds:
+        return None
+    values = [odds for _, _, found in kinds for odds in found]
+    low, high = min(*values, 0.0), max(*values, level_odds(0.9999))
+    pad = 0.05 * (high - low)
+    scale = Scale(low - pad, high + pad, LEFT, WIDTH - RIGHT)
+    rows = [_row(kind, scale, number) for number, kind in enumerate(kinds)]
+    ticks = [Tick(scale(odds), text) for odds, text in tick_odds(scale.low, scale.high, most=6)]
+    said = "; ".join(
+        f"{len(kind[2])} {kind[0]}: median {row.middle_says}" for kind, row in zip(kinds, rows, strict=True)
+    )
+    return Spread(rows, ticks, ROW * len(rows) + 34, f"Confidence of images on one axis. {said}.")
+
+
+def calibration(evidence: Evidence) -> Calibration | None:
+    """Accuracy and mean confidence on the real images; None without any."""
+    real = evidence.natural
+    if real is None:
+        return None
+    mean = fmean(confidence(torch.tensor(real.confidence, dtype=torch.float64)).tolist())
+    return Calibration(sum(real.right), len(real.images), f"{100 * mean:.1f} %", say(median(real.confidence)))
+
+
+def _row(kind: tuple[str, str, list[float]], scale: Scale, number: int) -> Row:
+    name, shape, values = kind
+    y = ROW * number + 52.0
+    stacked: Counter[int] = Counter()
+    dots = []
+    for odds in sorted(values):
+        x = scale(odds)
+        place = int(x // _BIN)
+        dots.append(Dot(x, y - min(4.0 * stacked[place], 26.0)))
+        stacked[place] += 1
+    unique = list(dict.fromkeys(dots))
+    middle = median(values)
+    return Row(f"{name} ({len(values)})", shape, unique, scale(middle), say(middle), y)

@@ -1,0 +1,51 @@
+"""The same in numbers: looks to each level class by class, and what a second network says."""
+
+from dataclasses import dataclass
+
+from trompe.core.numerics import level_odds
+from trompe.showing.evidence import Evidence
+from trompe.showing.tiles import say_method
+from trompe.showing.words import say, say_count, say_level
+
+MOST_ROWS = 200
+"""A longer table is left to ``results.json``."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of words."""
+
+    head: list[str]
+    rows: list[list[str]]
+    left_out: int
+
+
+def reached_table(evidence: Evidence) -> Table:
+    """For every class and method, the looks until each level and the strongest confidence."""
+    levels, run = evidence.run.about.levels, evidence.run
+    rows = []
+    for record in run.classes[:MOST_ROWS]:
+        spent = f"not within {say_count(run.searches[record.search].evaluations)}"
+        looks = [say_count(kept.evaluations) if (kept := record.first(level)) else spent for level in levels]
+        best = say(record.strongest.log_odds) if record.strongest else "not measured"
+        rows.append([record.label, say_method(evidence, record), *looks, best])
+    head = ["class", "method", *(f"looks to {say_level(level)}" for level in levels), "strongest"]
+    return Table(head, rows, max(0, len(run.classes) - MOST_ROWS))
+
+
+def transfer(evidence: Evidence) -> str:
+    """How many strongest images the second network gives the same class, in words."""
+    if evidence.second.target is None or not evidence.opinions:
+        return f"not measured: {evidence.second.reason or 'no image has been recorded'}."
+    labels, level = evidence.run.about.target["labels"], evidence.level
+    found = [
+        (odds, labels.index(record.label))
+        for record in evidence.run.classes
+        if (odds := evidence.opinions.get((record.search, record.niche, 0.0))) is not None
+    ]
+    same = sum(int(odds.argmax()) == own for odds, own in found)
+    sure = sum(float(odds[own]) >= level_odds(level) for odds, own in found)
+    return (
+        f"of {len(found)} strongest images, {evidence.second.name} names {same} the same class, {sure} of them with at "
+        f"least {say_level(level)}. Two networks agreeing shows that such images transfer, not that they can be read."
+    )
