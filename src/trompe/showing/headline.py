@@ -38,20 +38,20 @@ def warnings(evidence: Evidence) -> list[str]:
 def sentence(evidence: Evidence) -> str:
     """What the target gave to what, in how many classes, after how many looks."""
     name, readers = evidence.run.about.target["name"], "Whether a person can read them was not measured."
-    attempted = len(evidence.labels)
+    attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
-        return f"{name} was asked about {say_count(attempted)} {_classes(attempted)}; no image has been recorded. {readers}"
+        return f"{name} was asked about {attempted}; no image has been recorded. {readers}"
     made = pictures(evidence)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
             count = max(len(looks), evidence.reached(level))
             return (
-                f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {say_count(attempted)} "
-                f"{_classes(attempted)} attempted (median {say_count(median(looks))} looks at its answers). {readers}"
+                f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {attempted} "
+                f"attempted (median {say_count(median(looks))} looks at its answers). {readers}"
             )
     spent = sum(search.evaluations for search in evidence.run.searches)
     return (
-        f"{name} gave at most {say(max(evidence.strongest))} to {made} in {say_count(attempted)} {_classes(attempted)} attempted "
+        f"{name} gave at most {say(max(evidence.strongest))} to {made} in {attempted} attempted "
         f"within {say_count(spent)} looks at its answers. {readers}"
     )
 
@@ -70,7 +70,10 @@ def figures(evidence: Evidence) -> list[Figure]:
     looks, above = evidence.looks_to(level), evidence.above_natural()
     natural = evidence.natural_median()
     return [
-        Figure(f"at least {say_count(evidence.reached(level))} of {say_count(attempted)}", f"classes confident at {say_level(level)}"),
+        Figure(
+            f"at least {say_count(evidence.reached(level))} of {say_count(attempted)}",
+            f"classes confident at {say_level(level)}",
+        ),
         Figure(
             not_measured() if above is None else f"{say_count(above)} of {say_count(attempted)}",
             "classes above the median real image" + ("" if natural is None else f" ({say(natural)})"),
