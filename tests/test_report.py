@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import trompe
+from trompe.cli.parse import parse
 from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
@@ -252,7 +254,17 @@ def test_the_table_and_the_account_say_what_the_results_say(page: Node, publishe
     assert f"{summary['evaluations']:,} looks, {summary['forwards']:,} rows sent" in page.text
     for known in (digits.about.commit, digits.about.machine, digits.about.created, str(digits.folder)):
         assert known in page.text
-    assert "trompe fool lenet-mnist --generations 25 --seed 3 --out NEW" in page.text
+
+
+def test_the_command_on_the_page_makes_the_run_again(page: Node, digits: trompe.Run) -> None:
+    words = shlex.split(page.all("pre")[0].text)
+    assert words[:2] == ["trompe", "fool"]
+    settings, _ = parse("fool", trompe.FoolSettings, words[2:])
+    assert (settings.generations, settings.seed) == (25, 3)
+    for name, stored in digits.about.settings.items():
+        if name != "command":
+            given = getattr(settings, name)
+            assert (list(given) if isinstance(given, tuple) else given) == stored
 
 
 def test_the_paper_is_marked_only_where_it_measured_the_same(page: Node, tmp_path: Path) -> None:
