@@ -11,4 +11,4 @@ def run(words: list[str]) -> int:
     from trompe.verbs.audit import audit_session
 
     with audit_session(AuditSettings("lenet-mnist", out=settings.out, resume=settings.resume)) as session:
-        return drive(session, show)
+        return drive(session, show, page=True)

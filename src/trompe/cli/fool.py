@@ -18,14 +18,25 @@ def run(words: list[str]) -> int:
         return drive(session, show)
 
 
-def drive(session: Any, show: Show) -> int:
-    """Let a session run to its end under a watch, then say what came of it; 3 where verification failed."""
+def drive(session: Any, show: Show, *, page: bool = False) -> int:
+    """Let a session run to its end under a watch, then say what came of it; 3 where verification failed.
+
+    Args:
+        session: What to do.
+        show: What is printed, and how.
+        page: Whether to write the page where there is none yet.
+    """
     from trompe.verbs.verify import confirm
 
     _warn_of_another_machine(session, quiet=show.quiet)
     _watch(session, quiet=show.quiet or show.json)
     run = session.finish()
     found = confirm(run, session.attempt.target)
+    path = run.folder / "report.html"
+    if page and not path.exists():
+        from trompe.showing.report import report
+
+        report(run.folder)
     if show.json:
         from trompe.run.results import results
 
@@ -36,6 +47,7 @@ def drive(session: Any, show: Show) -> int:
         for line in describe(run):
             print(plain(line))
         print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
+        print(f"page       {path if path.exists() else f'trompe report {run.folder}'}")
         print(f"again      trompe rerun {run.folder} --out NEW")
     return 0 if found.passed else 3
 

@@ -68,20 +68,22 @@ def frames(run: Run, strongest: Kept, pictures: int) -> list[Frame]:
     kept = [chain[i] for i in spread(list(range(len(chain))), pictures)]
     last = fit(to_picture(strongest.levels), max(_SIDE, *strongest.levels.shape[1:]))
     name = drawable(strongest.label, "this class")
-    shown: list[Frame] = []
-    for link in kept[:-1]:
-        words = f"{name}, look {say_count(link.candidate + 1)} of {say_count(strongest.evaluations)}"
-        _append(shown, Frame(_captioned(_enlarged(link, last.size), words), FRAME_MILLISECONDS, recorded=True))
-    end = f"{name}, {say(strongest.log_odds)} after {say_count(strongest.evaluations)} looks"
-    _append(shown, Frame(_captioned(last, end), _HOLD_MILLISECONDS, recorded=True))
+    looks = say_count(strongest.evaluations)
+    words = [f"{name}, look {say_count(link.candidate + 1)} of {looks}" for link in kept[:-1]]
+    words.append(f"{name}, {say(strongest.log_odds)} after {looks} looks")
+    return _faded([*(_enlarged(link, last.size) for link in kept[:-1]), last], words)
+
+
+def _faded(whole: list[Image.Image], words: list[str]) -> list[Frame]:
+    """Each picture under its words, and before each but the first a fade that bears the words of what comes."""
+    shown = []
+    for i, (picture, says) in enumerate(zip(whole, words, strict=True)):
+        if i:
+            between = Image.blend(whole[i - 1], picture, 0.5)
+            shown.append(Frame(_captioned(between, says), FRAME_MILLISECONDS, recorded=False))
+        stands = _HOLD_MILLISECONDS if i == len(whole) - 1 else FRAME_MILLISECONDS
+        shown.append(Frame(_captioned(picture, says), stands, recorded=True))
     return shown
-
-
-def _append(shown: list[Frame], frame: Frame) -> None:
-    if shown:
-        between = Image.blend(shown[-1].picture, frame.picture, 0.5)
-        shown.append(Frame(between, FRAME_MILLISECONDS, recorded=False))
-    shown.append(frame)
 
 
 def _enlarged(link: Ancestor, size: tuple[int, int]) -> Image.Image:

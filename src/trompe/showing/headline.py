@@ -45,21 +45,21 @@ def warnings(evidence: Evidence) -> list[str]:
 def sentence(evidence: Evidence) -> str:
     """What the target gave to what, in how many classes, after how many looks."""
     name, readers = evidence.run.about.target["name"], "Whether a person can read them was not measured."
-    attempted = len(evidence.labels)
+    attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
-        asked = f"{name} was asked about {say_count(attempted)} {_classes(attempted)}"
-        return f"{asked}; no image has been recorded. {readers}"
+        return f"{name} was asked about {attempted}; no image has been recorded. {readers}"
     made = pictures(evidence)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
             count = max(len(looks), evidence.reached(level))
-            reached = f"at least {say_count(count)} of {say_count(attempted)} {_classes(attempted)} attempted"
-            looked = f"median {say_count(median(looks))} looks at its answers"
-            return f"{name} gave at least {say_level(level)} to {made} in {reached} ({looked}). {readers}"
+            return (
+                f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {attempted} "
+                f"attempted (median {say_count(median(looks))} looks at its answers). {readers}"
+            )
     spent = sum(search.evaluations for search in evidence.run.searches)
     return (
-        f"{name} gave at most {say(max(evidence.strongest))} to {made} in {say_count(attempted)} {_classes(attempted)} "
-        f"attempted within {say_count(spent)} looks at its answers. {readers}"
+        f"{name} gave at most {say(max(evidence.strongest))} to {made} in {attempted} attempted "
+        f"within {say_count(spent)} looks at its answers. {readers}"
     )
 
 
