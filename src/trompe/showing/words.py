@@ -49,7 +49,7 @@ def tick_odds(low: float, high: float, most: int = 7) -> list[tuple[float, str]]
 
     Example:
         >>> [text for _, text in tick_odds(-5.0, 17.0, most=4)]
-        ['1 %', '90 %', '99.9 %', '7 nines']
+        ['1 %', '90 %', '99.99 %', '7 nines']
     """
     below = [(level_odds(10.0**-k), _per_cent(10.0**-k)) for k in range(6, 0, -1)]
     above = [(-level_odds(10.0**-k), _per_cent(1 - 10.0**-k) if k < _COUNTED else f"{k} nines") for k in _NINES]
