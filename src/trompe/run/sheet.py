@@ -61,15 +61,21 @@ def contact_sheet(run: Run) -> Image.Image:
     for number, label in enumerate(labels):
         left, top = grid.place(number)
         name = drawable(label, f"class {run.about.target['labels'].index(label)}")
-        _tile(sheet, (left + _MARGIN, top + head), grid, shown(run, label), name)
+        found = shown(run, label)
+        method = f"  {found[0]}" if found and len(run.searches) > 1 else ""
+        _tile(sheet, (left + _MARGIN, top + head), grid, (found[1], method) if found else None, name)
     write(draw, (_MARGIN, sheet.height - _MARGIN - 6, width - 2 * _MARGIN), _made(run), 15, _QUIET)
     return sheet
 
 
-def shown(run: Run, label: str) -> Kept | None:
-    """The image that stands for a class: its earliest at `SHOWN_LEVEL`, otherwise its strongest; None before any."""
-    firsts = [first for record in run.classes if record.label == label and (first := record.first(SHOWN_LEVEL))]
-    return min(firsts, key=lambda kept: kept.evaluations) if firsts else run[label].strongest
+def shown(run: Run, label: str) -> tuple[str, Kept] | None:
+    """Method and image that stand for a class: the earliest at `SHOWN_LEVEL`, otherwise the strongest; or None."""
+    records = [record for record in run.classes if record.label == label]
+    firsts = [(record.method, first) for record in records if (first := record.first(SHOWN_LEVEL))]
+    if firsts:
+        return min(firsts, key=lambda pair: pair[1].evaluations)
+    best = run[label]
+    return (best.method, best.strongest) if best.strongest else None
 
 
 def to_picture(levels: Tensor) -> Image.Image:
@@ -128,16 +134,16 @@ def _say_count(run: Run) -> str:
     return f"at least {count.at_least} of {count.attempted} classes attempted"
 
 
-def _tile(sheet: Image.Image, place: tuple[int, int], grid: _Grid, kept: Kept | None, name: str) -> None:
+def _tile(sheet: Image.Image, place: tuple[int, int], grid: _Grid, found: tuple[Kept, str] | None, name: str) -> None:
     left, top = place
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left - 1, top - 1, left + grid.side, top + grid.side), outline=_FRAME)
-    if kept is not None:
-        picture = fit(to_picture(kept.levels), grid.side)
+    if found is not None:
+        picture = fit(to_picture(found[0].levels), grid.side)
         sheet.paste(picture, (left + (grid.side - picture.width) // 2, top + (grid.side - picture.height) // 2))
     if grid.words:
         write(draw, (left, top + grid.side + 4, grid.side), name, grid.letters)
-        says = say_confidence(kept.log_odds) if kept else "not measured"
+        says = f"{say_confidence(found[0].log_odds)}{found[1]}" if found else "not measured"
         write(draw, (left, top + grid.side + 6 + grid.letters, grid.side), says, max(11, grid.letters - 3), _QUIET)
 
 
@@ -145,8 +151,8 @@ def _made(run: Run) -> str:
     methods = ", ".join(dict.fromkeys(search.method for search in run.searches))
     looks = sum(search.evaluations for search in run.searches)
     seed = run.about.settings.get("seed", "not recorded")
-    which = "shown: the first picture of each class to reach 99 %, otherwise its strongest"
+    which = "the first picture of each class at 99 %, or its strongest"
     return drawable(
-        f"made by {methods}, {looks:,} looks at the classifier's answers, seed {seed}; {which}; "
-        f"trompe {run.about.versions['trompe']}", "made by trompe",
-    )  # fmt: skip
+        f"{methods}; {looks:,} looks at the answers, seed {seed}; {which}; trompe {run.about.versions['trompe']}",
+        "made by trompe",
+    )

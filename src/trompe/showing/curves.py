@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from trompe.core.numerics import level_odds
 from trompe.showing.evidence import Evidence
+from trompe.showing.names import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Box, Place, dense, free_place
 from trompe.showing.networks import read_own_card
 from trompe.showing.words import say, say_count, say_level, tick_odds
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 300, 70, 14, 44, 40
 _POINTS = 240
 _PAPER_METHOD = "pixels-evolve"
 
@@ -119,7 +120,7 @@ def _chart(
     low, high = (low - 0.3, high + 0.3) if high - low < 0.3 else (low, high)
     across = Scale(low, high, LEFT, WIDTH - RIGHT)
     up, rows = _upwards(series, classes)
-    lines = [_line(one, across, up, rank, stairs=classes is not None) for rank, one in enumerate(series)]
+    lines = _drawn(series, across, up, stairs=classes is not None)
     marks = [] if mark is None else _mark(mark, across)
     last = "; ".join(f"{one.name} ends at {_say(one.points[-1][1], classes)} after {say_count(one.points[-1][0])} looks"
                      for one in series)  # fmt: skip
@@ -161,11 +162,24 @@ def _columns(across: Scale) -> list[Tick]:
     return sorted(found + halves, key=lambda tick: tick.at) if len(found) < 4 else found
 
 
-def _line(one: _Series, across: Scale, up: Scale, rank: int, *, stairs: bool) -> Line:
-    points = [(across(math.log10(x)), up(y)) for x, y in one.points]
-    path = f"M{points[0][0]} {points[0][1]}" + "".join(f"H{x}V{y}" if stairs else f"L{x} {y}" for x, y in points[1:])
-    x, y = points[max(0, len(points) * 2 // 3 - 1)]
-    return Line(path, one.name, min(x, WIDTH - RIGHT), max(TOP + 12.0, y - 8.0 - 2.0 * rank), one.stroke % 5)
+def _drawn(series: list[_Series], across: Scale, up: Scale, *, stairs: bool) -> list[Line]:
+    corners = [_corners([(across(math.log10(x)), up(y)) for x, y in one.points], stairs=stairs) for one in series]
+    ink = [point for line in corners for point in dense(line)]
+    lines: list[Line] = []
+    taken: list[Box] = []
+    for one, line in zip(series, corners, strict=True):
+        box = free_place(line, 7.2 * len(one.name), ink, taken)
+        taken.append(box)
+        path = "M" + "L".join(f"{x} {y}" for x, y in line)
+        lines.append(Line(path, one.name, round(box[0], 1), round(box[3] - 3, 1), one.stroke % 5))
+    return lines
+
+
+def _corners(points: list[Place], *, stairs: bool) -> list[Place]:
+    """The corners of a line through points; of stairs where the value stays until the next point."""
+    if not stairs:
+        return points
+    return [points[0], *(corner for (_, y), end in pairwise(points) for corner in ((end[0], y), end))]
 
 
 def _mark(mark: tuple[int, tuple[str, str]], across: Scale) -> list[Mark]:
