@@ -121,12 +121,12 @@ def test_gradients_reach_the_weights_and_agree_with_finite_differences():
     encoding = Cppn(GREY)
     genomes = grown(encoding, n=3, rounds=8)
     weights = encoding.weights(genomes).mul(0.1).requires_grad_()
-    encoding.paint(genomes, weights, 7, 9).square().sum().backward()
+    encoding.render(genomes, weights, 7, 9).square().sum().backward()
     row, column = (genomes.source >= 0).nonzero()[4].tolist()
     step = torch.zeros_like(weights)
     step[row, column] = 1e-2
     with torch.no_grad():
-        high, low = (encoding.paint(genomes, weights + sign * step, 7, 9).square().sum().item() for sign in (1, -1))
+        high, low = (encoding.render(genomes, weights + sign * step, 7, 9).square().sum().item() for sign in (1, -1))
     assert weights.grad[row, column].item() == pytest.approx((high - low) / 2e-2, rel=0.05, abs=1e-2)
 
 

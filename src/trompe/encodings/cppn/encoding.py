@@ -128,9 +128,9 @@ class Cppn:
 
     def draw(self, genomes: CppnGenomes, height: int, width: int) -> Images:
         """The pictures at any size, in [0, 1] but not on the grid."""
-        return self.paint(genomes, self.weights(genomes), height, width)
+        return self.render(genomes, self.weights(genomes), height, width)
 
-    def paint(self, genomes: CppnGenomes, weights: Tensor, height: int, width: int) -> Images:
+    def render(self, genomes: CppnGenomes, weights: Tensor, height: int, width: int) -> Images:
         """The pictures that the networks paint with other weights; gradients flow to these.
 
         Args:
