@@ -56,6 +56,8 @@ class FoolSettings:
     """Labels to attempt; by default all."""
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
+    repeats: int = 1
+    """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
     """Of torch. More than one is slower on small images and other bytes."""
     out: Path

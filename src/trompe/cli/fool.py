@@ -12,9 +12,9 @@ from trompe.settings import FoolSettings
 def run(words: list[str]) -> int:
     """Run the command; returns its exit code."""
     settings, show = parse("fool", FoolSettings, words)
-    from trompe.verbs.fool import Attempt, Session
+    from trompe.verbs.fool import fool_session
 
-    with Session(Attempt.prepare(settings)) as session:
+    with fool_session(settings) as session:
         return drive(session, show)
 
 

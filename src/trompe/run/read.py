@@ -12,6 +12,7 @@ from torch import Tensor
 from trompe.core.check import check_name
 from trompe.core.errors import BadInput
 from trompe.core.numerics import confidence, from_levels, level_odds, say_confidence
+from trompe.measure.statistics import Share, wilson
 from trompe.run.about import About
 from trompe.run.blobs import unpack_levels
 from trompe.run.history import Ancestor, Takeover, lineages, takeovers
@@ -169,6 +170,18 @@ class Run:
         strongest = [self[label].strongest for label in labels]
         reached = [kept for kept in strongest if kept is not None and kept.log_odds >= level_odds(level)]
         return Count(len(reached), len(labels))
+
+    def repeated(self, level: float) -> dict[tuple[str, str], Share]:
+        """By label and method: in how many repeats some image reached the level, with a Wilson interval over repeats.
+
+        Raises:
+            BadInput: The run kept no first images for that level.
+        """
+        self._check_level(level)
+        reached: dict[tuple[str, str], list[bool]] = {}
+        for record in self.classes:
+            reached.setdefault((record.label, record.method), []).append(record.first(level) is not None)
+        return {key: wilson(sum(found), len(found)) for key, found in reached.items()}
 
     def steps(self, search: int = 0) -> list[dict[str, Any]]:
         """Statistics of every step of a search: number, evaluations, forwards, backwards, and those of the archive."""

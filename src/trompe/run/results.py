@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -101,6 +102,7 @@ def _class_entry(run: Run, record: ClassRecord, judgements: dict[tuple[int, int,
     return {
         "label": record.label,
         "method": record.method,
+        "search": record.search,
         "confidence": best.confidence if best else NOT_MEASURED,
         "log_odds": best.log_odds if best else NOT_MEASURED,
         "verified_confidence": NOT_MEASURED if verified is None else _probability(verified),
@@ -126,6 +128,7 @@ def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[
         "median_log_odds": NOT_MEASURED if middle is None else middle,
         "median_in_words": NOT_MEASURED if middle is None else say_confidence(middle),
         "confident": {level: str(count) for level, count in counts.items()},
+        "repeats": _repeats(run),
         "verified": f"{len(gaps)} of {len(images)} images",
         "largest_difference": max(gaps) if gaps else NOT_MEASURED,
         "evaluations": sum(search.evaluations for search in run.searches),
@@ -134,6 +137,18 @@ def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[
         "seconds": round(math.fsum(search.seconds for search in run.searches), 3),
         "ended": [search.reason or search.state for search in run.searches],
     }
+
+
+def _repeats(run: Run) -> dict[str, Any] | str:
+    """By method, label and level: in how many repeats the level was reached; in words where there was one run each."""
+    if len({search.method for search in run.searches}) == len(run.searches):
+        return f"{NOT_MEASURED}: one run of each method gives counts, without an interval"
+    shares = {level: run.repeated(level) for level in run.about.levels}
+    table: dict[str, Any] = {}
+    for label, method in shares[run.about.levels[0]]:
+        entry = {f"{level:g}": asdict(shares[level][label, method]) for level in run.about.levels}
+        table.setdefault(method, {})[label] = entry
+    return table
 
 
 def _probability(odds: float) -> float:

@@ -233,9 +233,28 @@ def describe_target(target: Target, text: str) -> dict[str, Any]:
     }
 
 
+def fool_session(settings: FoolSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
+    """A session over one `fool`, or over as many as are asked for, each with a seed of its own.
+
+    Args:
+        settings: Of the command.
+        target: Where given, taken as it is; otherwise loaded from ``settings.target``.
+        judge: Where given, enforced; otherwise chosen from the settings.
+
+    Raises:
+        BadInput: A setting is unusable.
+        TargetError: The target is.
+        RunError: The folder is, or holds another run.
+    """
+    first = Attempt.prepare(settings, target, judge)
+    seeds = range(settings.seed + 1, settings.seed + settings.repeats)
+    more = [Attempt.prepare(replace(settings, seed=seed), first.target, first.judge) for seed in seeds]
+    return Session(first, *more)
+
+
 def fool_with(settings: FoolSettings, target: Target) -> Run:
     """`fool` a target that is at hand as an object; ``settings.target`` is only its name in the record."""
-    with Session(Attempt.prepare(replace(settings, out=Path(settings.out)), target)) as session:
+    with fool_session(replace(settings, out=Path(settings.out)), target) as session:
         for _ in session:
             pass
         return session.finish()

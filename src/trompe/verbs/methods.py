@@ -99,6 +99,7 @@ def make_plan(settings: FoolSettings, classes: int = 1) -> Plan:
     settings = resolve(settings)
     generations = settings.generations or 0
     check_at_least(settings.seed, 0, "--seed")
+    check_at_least(settings.repeats, 1, "--repeats")
     check_at_least(generations, 0, "--generations")
     check_at_least(settings.threads, 1, "--threads")
     if settings.batch is not None:

@@ -9,7 +9,7 @@ from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, RerunSettings
 from trompe.targets import load_target
 from trompe.verbs.audit import audit_session
-from trompe.verbs.fool import Attempt, Session
+from trompe.verbs.fool import Session, fool_session
 from trompe.verbs.keywords import keywords
 from trompe.verbs.verify import check_same_target
 
@@ -47,7 +47,7 @@ def repeat(settings: RerunSettings) -> Session:
     fields: dict[str, Any] = {**stored, "out": Path(settings.out), "resume": settings.resume}
     if command == "audit":
         return audit_session(AuditSettings(**fields), target, judge)
-    return Session(Attempt.prepare(FoolSettings(**fields), target, judge))
+    return fool_session(FoolSettings(**fields), target, judge)
 
 
 @keywords(RerunSettings)

@@ -1,0 +1,1 @@
+"""Numbers about runs, each defined in docs/metrics.md."""
