@@ -15,6 +15,7 @@ import torch
 
 from trompe.cli.main import main, overview
 from trompe.cli.parse import COMMANDS
+from trompe.core.specs import ImageSpec
 from trompe.core.types import Outputs
 from trompe.run.schema import DATABASE
 from trompe.targets import TorchTarget
@@ -172,8 +173,6 @@ def test_a_model_that_answers_nonsense(outputs, expected, tiny, capsys, tmp_path
 
 
 def test_a_model_for_another_shape(tiny, capsys, tmp_path, monkeypatch):
-    from trompe.core.specs import ImageSpec
-
     wrong = TorchTarget("wrong", tiny.module, ImageSpec(1, 7, 7), tiny.labels)
     monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: wrong)
     expected = r"expected a module that takes images of shape \('n', 1, 7, 7\); got .*shapes cannot be multiplied"
@@ -200,6 +199,16 @@ def test_failed_verification_is_exit_code_3(run, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["passed"] is False
     assert len(told["failures"]) == 1
+
+
+def test_a_run_whose_own_images_do_not_verify_is_exit_code_3(tmp_path, monkeypatch, capsys):
+    """A fault between the search and the disk must not be reported as success."""
+    read = ImageSpec.read
+    monkeypatch.setattr(ImageSpec, "read", lambda spec, path: read(spec, path) // 2)
+    assert main(["fool", "lenet-mnist", *QUICK, "--quiet", "--out", str(tmp_path / "run")]) == 3
+    assert "VERIFICATION FAILED" in capsys.readouterr().out
+    assert main(["fool", "lenet-mnist", *QUICK, "--quiet", "--json", "--out", str(tmp_path / "other")]) == 3
+    assert json.loads(capsys.readouterr().out)["summary"]["largest_difference"] > 0
 
 
 def test_rerun_says_whether_the_bytes_are_the_same(run, tmp_path, capsys):

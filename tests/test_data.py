@@ -264,3 +264,32 @@ def test_the_splits_have_the_promised_sizes_and_share_no_row(name):
 def test_an_unknown_data_set_is_named_with_the_known_ones():
     with pytest.raises(BadInput, match="expected one of mnist, fashion-mnist; got 'imagenet'"):
         load("imagenet")
+
+
+def test_data_are_kept_where_the_environment_says(monkeypatch, tmp_path):
+    """TROMPE_DATA before XDG_CACHE_HOME before the home folder; an empty value is none."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TROMPE_DATA", str(tmp_path / "named"))
+    assert sources.home() == tmp_path / "named"
+    monkeypatch.setenv("TROMPE_DATA", "")
+    assert sources.home() == tmp_path / "cache" / "trompe"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert sources.home() == tmp_path / "home" / ".cache" / "trompe"
+
+
+def test_a_kept_copy_is_not_written_again(alone):
+    put(sources.home() / "toy")
+    paths = sorted((sources.home() / "toy").iterdir())
+    before = [path.stat().st_mtime_ns for path in paths]
+    assert equal(sources.fetch("toy", SUMS))
+    assert [path.stat().st_mtime_ns for path in paths] == before
+
+
+@pytest.mark.parametrize("place", [0, 17, -1])
+def test_a_checksum_is_compared_to_its_last_digit(place, alone):
+    put(sources.home() / "toy")
+    digits = list(SUMS["t10k-labels"])
+    digits[place] = "0" if digits[place] != "0" else "1"
+    with pytest.raises(DataError, match="wrong checksum: t10k-labels"):
+        sources.fetch("toy", {**SUMS, "t10k-labels": "".join(digits)})

@@ -375,3 +375,23 @@ def test_files_in_a_folder_that_the_user_named_are_not_overwritten(tmp_path, mon
     before = files(tmp_path / "data")
     assert torch.equal(sources.fetch("toy", sums)["t10k-images"], right["t10k-images"])
     assert files(tmp_path / "data") == before
+
+
+@pytest.mark.xfail(strict=True, raises=sqlite3.OperationalError, reason="only a missing table is explained")
+def test_a_table_without_a_column_is_a_damaged_run(run):
+    """Found by flipping bits in the schema; also what a foreign database with tables of the same names looks like."""
+    connection = sqlite3.connect(run / DATABASE)
+    connection.execute("ALTER TABLE current RENAME COLUMN candidate TO candidale")
+    connection.commit()
+    connection.close()
+    with pytest.raises(RunError, match=rf"{DATABASE}: expected .+; got no such column"):
+        open_run(run)
+
+
+@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="raised by the binding, not as an error of SQLite")
+def test_a_schema_that_is_no_text_is_a_damaged_run(run):
+    content = (run / DATABASE).read_bytes()
+    assert content.count(b"tabletakeovertakeover") == 1
+    (run / DATABASE).write_bytes(content.replace(b"tabletakeover", b"tabletake\xefver"))
+    with pytest.raises(RunError, match=rf"{DATABASE}: expected .+; got .+\. [A-Z].+\."):
+        open_run(run)

@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -21,6 +22,7 @@ from trompe.core.errors import BadInput, RunError, TargetError
 from trompe.core.numerics import level_odds, log_odds
 from trompe.core.types import Outputs
 from trompe.run import open_run
+from trompe.search import JudgeSettings
 from trompe.settings import FoolSettings, RerunSettings, TrainSettings, VerifySettings
 from trompe.targets import TorchTarget
 from trompe.verbs.fool import Attempt, Session
@@ -397,3 +399,61 @@ def test_training_repeats_bit_for_bit_and_gives_a_target(tmp_path):
     assert run.about.target["name"] == "a"
     with pytest.raises(BadInput, match="got one with a trained network in it"):
         trompe.train("softmax", out=tmp_path / "a")
+
+
+def test_a_step_of_the_halving_period_is_a_generation_of_the_paper(tiny, tmp_path):
+    """The paper halves the rate every 1000 generations; here a generation is several steps."""
+    run = go(tiny, tmp_path / "run", population=40, batch=10)
+    assert run.about.encoding["pixels-evolve"]["halving_period"] == 4000
+
+
+def test_time_spent_before_an_interruption_counts(tiny, tmp_path):
+    """Otherwise a run that is interrupted often enough never ends."""
+    first = {"generations": 60, "time": "1h"}
+    with pytest.raises(KeyboardInterrupt):
+        go(Counting(tiny, 9, interrupt), tmp_path / "run", **first)
+    connection = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    connection.execute("UPDATE step SET seconds = 3600 WHERE number = 0")
+    connection.commit()
+    connection.close()
+    before = open_run(tmp_path / "run").searches[0].evaluations
+    search = go(tiny, tmp_path / "run", resume=True, **first).searches[0]
+    assert (search.reason, search.evaluations) == ("time", before)
+
+
+def test_an_interrupted_run_is_running_again_while_it_is_resumed(tiny, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        go(Counting(tiny, 4, interrupt), tmp_path / "run")
+    settings = FoolSettings(tiny.name, out=tmp_path / "run", resume=True, **SHORT)
+    with Session(Attempt.prepare(settings, tiny)) as session:
+        next(iter(session))
+        assert open_run(tmp_path / "run").state == "running"
+
+
+def test_equal_bits_are_not_demanded_of_another_torch(tiny, tmp_path):
+    run = go(tiny, tmp_path / "run")
+    assert confirm(run, tiny).exact
+    older = replace(run, about=replace(run.about, versions={**run.about.versions, "torch": "1.0"}))
+    assert not confirm(older, tiny).exact
+
+
+def test_verification_clips_as_the_search_did(tiny, tmp_path):
+    """Log-odds beyond 1000 are kept as 1000; scored again without the limit, every one of them would fail."""
+    steep = torch.nn.Sequential(tiny.module, torch.nn.Linear(4, 4, bias=False)).eval().requires_grad_(False)
+    steep[1].weight.copy_(1e5 * torch.eye(4))
+    target = TorchTarget(tiny.name, steep, tiny.spec, tiny.labels)
+    run = go(target, tmp_path / "run")
+    assert run["north"].strongest.log_odds == 1000.0
+    assert confirm(run, target).passed
+
+
+def test_rerun_asks_as_the_original_was_asked(tmp_path):
+    """Logits differ between batch sizes: a judge chosen anew would give other bytes."""
+    settings = FoolSettings("softmax-mnist", out=tmp_path / "run", **SHORT)
+    with Session(Attempt.prepare(settings, judge=JudgeSettings(batch=7))) as session:
+        for _ in session:
+            pass
+        session.finish()
+    again = trompe.rerun(tmp_path / "run", out=tmp_path / "again")
+    assert again.repetition.about.judge["batch"] == 7
+    assert again.same
