@@ -31,7 +31,7 @@ def drive(session: Any, show: Show, *, page: bool = False) -> int:
     _warn_of_another_machine(session, quiet=show.quiet)
     _watch(session, quiet=show.quiet or show.json)
     run = session.finish()
-    found = confirm(run, session.attempt.target)
+    found = session.verification or confirm(run, session.attempt.target)
     path = run.folder / "report.html"
     if page and not path.exists():
         from trompe.showing.report import report

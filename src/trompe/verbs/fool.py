@@ -18,7 +18,7 @@ from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, make_encoding, make_plan, make_search, parse_time, resolve
-from trompe.verbs.verify import check_same_target, confirm
+from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume")
 _JUDGE_BATCH = 256
@@ -95,10 +95,12 @@ class Session:
     Attributes:
         attempts: All of them, in order.
         current: Number of the one under way.
+        verification: What reading the images back found, where `finish` wrote them; None where that was done before.
     """
 
     def __init__(self, attempt: Attempt, *more: Attempt, settings: dict[str, Any] | None = None) -> None:
         self.attempts, self.current = (attempt, *more), 0
+        self.verification: Verification | None = None
         self.folder = attempt.settings.out
         wanted = settings or stored_settings(attempt.settings)
         recorder = Recorder.resume(self.folder) if attempt.settings.resume else None
@@ -112,7 +114,6 @@ class Session:
             searches = open_run(self.folder).searches
             self._judge = Judge(attempt.target, JudgeSettings(**self.about.judge))
             self._spent = sum(search.seconds for search in searches)
-            self._evaluations = searches[0].evaluations
             self._done = {search.number for search in searches if search.state == "done"}
             stack.pop_all()
 
@@ -190,7 +191,8 @@ class Session:
             self._recorder.commit()
             run = open_run(self.folder)
             write_images(run)
-            self._recorder.judged(confirm(run, self.attempt.target).rows)
+            self.verification = confirm(run, self.attempt.target)
+            self._recorder.judged(self.verification.rows)
             write_results(open_run(self.folder))
         return open_run(self.folder)
 
