@@ -1,12 +1,24 @@
-"""From the text that stands for a target to the target."""
+"""The grammar of targets: from the text or object that stands for one to the target."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from trompe.core.check import check_name
+from trompe.core.errors import TargetError
 from trompe.core.types import Target
+from trompe.targets.callables import from_factory, from_object
+from trompe.targets.declaration import ENDING, Declaration, read_declaration
 from trompe.targets.trained import CARD, load_trained
 
 _WEIGHTS = Path(__file__).parent / "weights"
+_ZOOS = ("torchvision", "timm", "hf")
+_IMAGENET = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+_PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt")
+_OTHERS = (".h5", ".keras", ".pb", ".tflite", ".mlmodel", ".engine")
+
+Open = Callable[[str, Declaration], Target]
 
 
 def bundled_targets() -> dict[str, Path]:
@@ -14,16 +26,99 @@ def bundled_targets() -> dict[str, Path]:
     return {card.parent.name: card.parent for card in sorted(_WEIGHTS.glob(f"*/{CARD}"))}
 
 
-def load_target(text: str) -> Target:
-    """The target that a text stands for: a bundled name, or a folder that `trompe train` wrote.
+def load_target(what: object, declared: Declaration | None = None) -> Target:
+    """The target that a text or an object stands for.
+
+    A text is one of: a bundled name; ``efficientnet-lite0`` to ``-lite2`` (extra ``imagenet``); a folder that `trompe
+    train` wrote; a target file ``model.toml``; ``model.onnx``; ``model.skops``; ``http://...`` or ``https://...``;
+    ``torchvision:NAME``, ``timm:NAME``, ``hf:ORG/NAME``; ``package.module:factory``, which runs that code. An object is
+    a target, a torch module, a fitted estimator, or a callable on arrays.
+
+    Args:
+        what: The text, or the object.
+        declared: Shape, labels, preprocessing, ...; where a target file is named, that file says them.
 
     Raises:
-        BadInput: Neither; the nearest name is suggested.
-        TargetError: The folder is damaged.
+        BadInput: No such name; the nearest one is suggested.
+        TargetError: The model is damaged, is of an unsafe kind, or does not answer as declared.
     """
+    declared = declared or Declaration()
+    if not isinstance(what, str | Path):
+        return from_object(what, declared)
+    text = str(what)
+    if text.lower().endswith(ENDING):
+        declared = read_declaration(Path(text))
+        check_model(declared, text)
+        found = load_target(declared.model, declared)
+        return replace(found, name=Path(text).stem) if hasattr(found, "__dataclass_fields__") else found  # type: ignore[type-var]
+    return _opener(text)(text, declared)
+
+
+def check_model(declared: Declaration, where: str) -> None:
+    """Refuse a target file that names no model, or another target file.
+
+    Raises:
+        TargetError: It does.
+    """
+    if not declared.model or declared.model.lower().endswith(ENDING):
+        raise TargetError(
+            expected='model = "..." with a model file, URL or name',
+            got=repr(declared.model),
+            where=where,
+            do="Add the line to the target file.",
+        )
+
+
+def _opener(text: str) -> Open:
+    path = Path(text)
+    if (path / CARD).is_file() or text in bundled_targets():
+        return _open_trained
+    if text in _IMAGENET:
+        return _lazy("imagenet", "open_efficientnet")
+    if text.lower().startswith(("http://", "https://")):
+        return _lazy("endpoint", "open_endpoint")
+    ending = path.suffix.lower()
+    if ending in (".onnx", ".skops"):
+        return _lazy(*{".onnx": ("onnx", "open_onnx"), ".skops": ("sklearn", "open_skops")}[ending])
+    if ending in _PICKLES or ending in _OTHERS:
+        raise _unsafe(text) if ending in _PICKLES else _unknown(text)
+    head, colon, _ = text.partition(":")
+    if colon and head in _ZOOS:
+        return _lazy("zoo", "open_zoo")
+    if colon and "/" not in head:
+        return from_factory
+    known = [*bundled_targets(), *_IMAGENET]
+    check_name(
+        text, known, "TARGET (a name, a folder of `trompe train`, model.toml, model.onnx, a URL, module:factory)"
+    )
+    raise AssertionError(text)  # every known name has been met above
+
+
+def _lazy(module: str, name: str) -> Open:
+    opened: Open = getattr(import_module(f"trompe.targets.{module}"), name)
+    return opened
+
+
+def _open_trained(text: str, declared: Declaration) -> Target:
     folder = Path(text)
-    if (folder / CARD).is_file():
-        return load_trained(folder, folder.resolve().name)
-    bundled = bundled_targets()
-    check_name(text, bundled, "TARGET (a bundled name, or a folder written by `trompe train`)")
-    return load_trained(bundled[text], text)
+    found = load_trained(folder, folder.resolve().name) if (folder / CARD).is_file() else None
+    target = found or load_trained(bundled_targets()[text], text)
+    return replace(target, declared=declared.completed(target.declared))
+
+
+def _unsafe(text: str) -> TargetError:
+    return TargetError(
+        expected="a model file that runs no code when it is opened: .onnx, .skops or safetensors",
+        got="a pickle",
+        where=f"TARGET {text}",
+        do="Export the model to ONNX, or name a function that loads it: package.module:factory.",
+    )
+
+
+def _unknown(text: str) -> TargetError:
+    return TargetError(
+        expected="an ONNX file, a target file, a URL or package.module:factory",
+        got=f"a {Path(text).suffix} file",
+        where=f"TARGET {text}",
+        do="Export the model to ONNX, or wrap it: package.module:factory.",
+    )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -12,6 +12,35 @@ from trompe.core.check import check_images
 from trompe.core.errors import TargetError
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs
+from trompe.targets.declaration import Declaration, read_labels
+from trompe.targets.foreign import abstention, declared_shape, name_classes
+from trompe.targets.preprocessing import PLAIN, Preprocessing
+from trompe.targets.reading import Reading
+
+
+class Prepared(nn.Module):
+    """A network between its declared preprocessing and the reading of its outputs: images in [0, 1] in, logits out.
+
+    Args:
+        net: The network proper.
+        preprocessing: Done before it.
+        reading: Done after it.
+    """
+
+    def __init__(self, net: nn.Module, preprocessing: Preprocessing, reading: Reading) -> None:
+        super().__init__()
+        self.net, self.preprocessing, self.reading = net, preprocessing, reading
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of images in [0, 1]; of ten crops, merged."""
+        numbers = self.net(self.preprocessing.apply(images))
+        if not isinstance(numbers, Tensor):
+            numbers = getattr(numbers, "logits", numbers)  # as models of transformers wrap them
+        return self.preprocessing.merge(self.reading.logits(numbers))
+
+    def extra_repr(self) -> str:
+        """What is declared, so that it is part of the fingerprint."""
+        return f"{self.preprocessing!r}, {self.reading!r}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +56,7 @@ class TorchTarget:
         labels: One name a class, all different.
         link: How its outputs become probabilities.
         mean_image: Mean training image in [0, 1], of the input's shape, where it is known.
+        declared: What was declared of it beyond that, and is already part of the module.
 
     Raises:
         TargetError: The module is in training mode, or the labels are fewer than two or not all different.
@@ -44,6 +74,7 @@ class TorchTarget:
     labels: tuple[str, ...]
     link: Literal["softmax", "independent"] = "softmax"
     mean_image: Tensor | None = None
+    declared: Declaration = field(default_factory=lambda: Declaration(preprocessing=PLAIN))
 
     def __post_init__(self) -> None:
         training = [name or "the module" for name, part in self.module.named_modules() if part.training]
@@ -71,7 +102,7 @@ class TorchTarget:
         """
         check_images(inputs, self.spec.shape, f"target {self.name}")
         try:
-            return Outputs(self.module(inputs))
+            logits = self.module(inputs)
         except RuntimeError as cause:
             if "size" not in str(cause) and "shape" not in str(cause) and "channels" not in str(cause):
                 raise
@@ -81,16 +112,41 @@ class TorchTarget:
                 where=f"target {self.name}",
                 do="Check the declared shape against the model's first layer.",
             ) from cause
+        return Outputs(logits, abstention(logits, self.labels, self.declared.abstain))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the network's input for each image."""
+        return self.declared.prepared.rows
 
     def fingerprint(self) -> str:
         """sha256 over every weight and buffer by name, the module's structure, the input shape, labels and link."""
         digest = hashlib.sha256()
         head = {"module": repr(self.module), "spec": self.spec.describe(), "labels": self.labels, "link": self.link}
+        head |= {"abstain": self.declared.abstain} if self.declared.abstain else {}
         digest.update(json.dumps(head, sort_keys=True).encode())
         for name, value in sorted(self.module.state_dict().items()):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
             digest.update(_bytes(value))
         return digest.hexdigest()
+
+
+def from_module(name: str, net: nn.Module, declared: Declaration, known: Declaration | None = None) -> TorchTarget:
+    """A target from a torch module, from what was declared of it, and from what is known where nothing was.
+
+    The module is put into evaluation mode. Labels that nobody declares are numbered.
+
+    Raises:
+        TargetError: The shape is not declared, the module refuses it, or there are not as many labels as outputs.
+    """
+    full = declared.completed(known or Declaration())
+    spec = ImageSpec(*declared_shape(full, name))
+    module = Prepared(net, full.prepared, full.reading).eval()
+    two = TorchTarget(name, module, spec, ("0", "1"), full.reading.link, declared=replace(full, abstain=""))
+    with torch.inference_mode():
+        logits = two.judge(torch.zeros(1, *spec.shape)).logits
+    classes = logits.shape[1] if logits.ndim == 2 else 0
+    return replace(two, labels=name_classes(read_labels(full.labels), classes, name), declared=full)
 
 
 def _bytes(value: Tensor) -> bytes:

@@ -1,0 +1,160 @@
+"""A model of another framework, or behind a network, as a target: arrays in, arrays out."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from trompe.core.check import check_images
+from trompe.core.errors import TargetError
+from trompe.core.specs import ImageSpec
+from trompe.core.types import Images, Logits, Outputs
+from trompe.targets.declaration import Declaration, read_labels
+
+
+class Model(Protocol):
+    """A network as it came: its own input in, its own numbers out."""
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Numbers of shape (rows, outputs) for each row of its input; what it cannot answer raises a TargetError."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A hash of the model itself, without preprocessing and labels."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignTarget:
+    """A model that is asked in arrays, behind its declared preprocessing. It has no gradient.
+
+    Attributes:
+        name: What it is called in commands, files and pages.
+        model: Asked with what the preprocessing makes of images.
+        spec: The images that are searched.
+        labels: One name a class.
+        declared: Preprocessing, what the outputs are, and everything else that was declared or found out.
+    """
+
+    name: str
+    model: Model
+    spec: ImageSpec
+    labels: tuple[str, ...]
+    declared: Declaration
+
+    @property
+    def link(self) -> Literal["softmax", "independent"]:
+        """How its outputs become probabilities."""
+        return self.declared.reading.link
+
+    @property
+    def rows(self) -> int:
+        """Rows of the model's input for each image."""
+        return self.declared.prepared.rows
+
+    def judge(self, inputs: Images) -> Outputs:
+        """What it says of each image.
+
+        Raises:
+            BadInput: Not float32 in [0, 1] of the target's shape.
+            TargetError: The model does not answer, or with something else than one row an image.
+        """
+        check_images(inputs, self.spec.shape, f"target {self.name}")
+        numbers = self.model(self.declared.prepared.apply(inputs.detach()))
+        wanted = len(inputs) * self.rows
+        if numbers.ndim != 2 or len(numbers) != wanted:
+            raise TargetError(
+                expected=f"answers of shape ({wanted}, classes)",
+                got=f"shape {tuple(numbers.shape)}",
+                where=f"target {self.name}",
+                do=WRAP,
+            )
+        logits = self.declared.prepared.merge(self.declared.reading.logits(numbers))
+        return Outputs(logits, abstention(logits, self.labels, self.declared.abstain))
+
+    def fingerprint(self) -> str:
+        """sha256 over the model's own fingerprint and all that is declared of its answers, labels and shape."""
+        keys = ("preprocessing", "outputs", "link", "floor", "abstain")
+        told = {key: value for key, value in self.declared.describe().items() if key in keys}
+        head = {"model": self.model.fingerprint(), "declared": told, "labels": self.labels, "shape": self.spec.shape}
+        return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
+
+
+WRAP = (
+    "trompe asks for one score a class. Wrap other models in a function: of a regression, score its ranges; of an "
+    "embedding, likeness to each known thing; of a detector, each class's best score; of a segmentation, its mean."
+)
+"""What to do where a model is no classifier."""
+
+
+def foreign(name: str, model: Model, declared: Declaration, known: Declaration) -> ForeignTarget:
+    """A target from a model, from what was declared, and from what the model itself says where nothing was.
+
+    Labels that neither declares are numbered; how many there are is found by asking about one black image.
+
+    Raises:
+        BadInput: The shape is not known.
+        TargetError: The model does not answer, or not with as many numbers as there are labels.
+    """
+    full = declared.completed(known)
+    spec = ImageSpec(*declared_shape(full, name))
+    first = ForeignTarget(name, model, spec, (), replace(full, abstain=""))
+    classes = first.judge(torch.zeros(1, *spec.shape)).logits.shape[1]
+    return replace(first, labels=name_classes(read_labels(full.labels), classes, name), declared=full)
+
+
+def declared_shape(declared: Declaration, name: str) -> tuple[int, int, int]:
+    """Channels, height, width, as declared.
+
+    Raises:
+        TargetError: They are not.
+    """
+    if declared.shape is None:
+        raise TargetError(
+            expected="the shape of its images",
+            got="a model that does not say it",
+            where=f"target {name}",
+            do='Write a target file with model = "..." and shape = [channels, height, width], and name that as TARGET.',
+        )
+    channels, height, width = declared.shape
+    return channels, height, width
+
+
+def name_classes(labels: tuple[str, ...], classes: int, name: str) -> tuple[str, ...]:
+    """The labels, or numbers where there are none; a label that repeats is numbered.
+
+    Raises:
+        TargetError: There are not as many labels as classes, or fewer than two classes.
+    """
+    if classes < 2:
+        raise TargetError(
+            expected="a classifier: two classes or more",
+            got=f"{classes} output",
+            where=f"target {name}",
+            do=f'A single sigmoid is declared by link = "softmax" with outputs = "logits" or "probabilities". {WRAP}',
+        )
+    if labels and len(labels) != classes:
+        raise TargetError(
+            expected=f"{classes} labels, one an output",
+            got=f"{len(labels)} labels",
+            where=f"target {name}",
+            do="Give the labels the model was trained with, in its order of outputs.",
+        )
+    named = labels or tuple(map(str, range(classes)))
+    repeated = {label for label in named if named.count(label) > 1} if len(set(named)) < len(named) else set()
+    return tuple(f"{label} ({i})" if label in repeated else label for i, label in enumerate(named))
+
+
+def abstention(logits: Logits, labels: tuple[str, ...], abstain: str) -> Float[Tensor, "n classes"] | None:
+    """Slack of a model with a class for "none of these": by how many logits each class is ahead of it.
+
+    None where there is no such class. Its own column says 0: that it wins is always accepted.
+    """
+    if not abstain or abstain not in labels:
+        return None
+    column = labels.index(abstain)
+    return logits - logits[:, column : column + 1]
