@@ -198,7 +198,7 @@ def test_answers_without_scores_are_refused(answer: dict[str, Any], said: str) -
 
 def _linear(outputs: int = 3) -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(12, outputs))
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, outputs)).eval()
 
 
 def test_objects_are_targets() -> None:
@@ -238,6 +238,11 @@ def test_a_module_that_does_not_fit_its_declaration_is_refused(declared: Declara
         load_target(_linear(), declared)
 
 
+def test_a_module_in_training_mode_is_refused() -> None:
+    with pytest.raises(TargetError, match=r"Call .eval\(\)"):
+        load_target(_linear().train(), Declaration(shape=(3, 2, 2)))
+
+
 def test_a_regression_is_told_how_to_wrap_it() -> None:
     declared = Declaration(shape=(3, 2, 2), link="independent")
     with pytest.raises(TargetError, match="of a regression"):
@@ -270,7 +275,7 @@ def test_texts_that_stand_for_no_target_are_refused(text: str, said: str) -> Non
 def test_a_factory_is_found_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mymodel.py").write_text(
         "import torch\ndef make():\n    torch.manual_seed(0)\n"
-        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3))\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3)).eval()\n"
         "def scores(batch):\n    return batch.reshape(len(batch), -1)[:, :3]\n"
     )
     monkeypatch.chdir(tmp_path)

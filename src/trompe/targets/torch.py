@@ -134,14 +134,16 @@ class TorchTarget:
 def from_module(name: str, net: nn.Module, declared: Declaration, known: Declaration | None = None) -> TorchTarget:
     """A target from a torch module, from what was declared of it, and from what is known where nothing was.
 
-    The module is put into evaluation mode. Labels that nobody declares are numbered.
+    Labels that nobody declares are numbered.
 
     Raises:
-        TargetError: The shape is not declared, the module refuses it, or there are not as many labels as outputs.
+        TargetError: The module is in training mode or refuses the shape, no shape is declared, or there are not as
+            many labels as outputs.
     """
     full = declared.completed(known or Declaration())
     spec = ImageSpec(*declared_shape(full, name))
-    module = Prepared(net, full.prepared, full.reading).eval()
+    module = Prepared(net, full.prepared, full.reading)
+    module.training = False  # of this wrapper alone: what is inside is looked at, not changed
     two = TorchTarget(name, module, spec, ("0", "1"), full.reading.link, declared=replace(full, abstain=""))
     with torch.inference_mode():
         logits = two.judge(torch.zeros(1, *spec.shape)).logits
