@@ -26,7 +26,7 @@ class Bug:
 
 NUMERICS, SEEDS, ARCHIVE, JUDGE = "core/numerics.py", "core/seeds.py", "search/archive.py", "search/judge.py"
 PIXELS, CONTEST, EVOLVE = "encodings/pixels.py", "search/contest.py", "search/evolve.py"
-VERBS = "tests/test_verbs.py"
+VERBS, SURVIVAL = "tests/test_verbs.py", "tests/test_survival.py"
 
 BUGS = (
     Bug(
@@ -420,6 +420,57 @@ BUGS = (
         "if published.get(part) != expected.get(part)",
         "if part is None",
         VERBS,
+    ),
+    Bug(
+        "a shift of the wrong sign",
+        "measure/survival.py",
+        "(torch.arange(width) - pixels).clamp(min=0)",
+        "(torch.arange(width) + pixels).clamp(max=width - 1)",
+        SURVIVAL,
+    ),
+    Bug("every JPEG of the same quality", "measure/survival.py", "quality=quality", "quality=90", SURVIVAL),
+    Bug(
+        "a crop at the corner",
+        "measure/survival.py",
+        "left, top = (width - picture.width) // 2, (",
+        "left, top = 0, 0 * (",
+        SURVIVAL,
+    ),
+    Bug(
+        "the best version counts",
+        "measure/surviving.py",
+        ".amin(0)\n        return Outputs(lowest",
+        ".amax(0)\n        return Outputs(lowest",
+        SURVIVAL,
+    ),
+    Bug(
+        "the image itself is not among its versions",
+        "measure/surviving.py",
+        "versions = [inputs, *(",
+        "versions = [*(",
+        SURVIVAL,
+    ),
+    Bug(
+        "a refused version is forgiven",
+        "measure/surviving.py",
+        "torch.stack(slack).amin(0)",
+        "torch.stack(slack).amax(0)",
+        SURVIVAL,
+    ),
+    Bug(
+        "transforms are no part of the fingerprint",
+        "measure/surviving.py",
+        "digest.update(transform.name.encode())\n            digest.update(transform.apply(",
+        "(transform.apply(",
+        SURVIVAL,
+    ),
+    Bug("versions are not counted as rows", JUDGE, "self.settings.batch * rows", "self.settings.batch", SURVIVAL),
+    Bug(
+        "images that never reached a level count as lost",
+        "run/survived.py",
+        "for own, after in pairs if own >= threshold",
+        "for own, after in pairs",
+        SURVIVAL,
     ),
     Bug(
         "verification takes a missing image for a good one",

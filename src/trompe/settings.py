@@ -60,6 +60,9 @@ class FoolSettings:
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
     """Of torch. More than one is slower on small images and other bytes."""
+    survive: tuple[str, ...] = ()
+    """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
+    transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
@@ -89,6 +92,13 @@ class AuditSettings:
     """The same seed on the same type of machine gives the same bytes."""
     threads: int = 1
     """Of torch. More than one is slower on small images and other bytes."""
+    survive: tuple[str, ...] = ()
+    """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
+    transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
+    survival: bool = True
+    """In the end, judge every kept image again after JPEG, resizing, a crop and shifts."""
+    pipeline: str = ""
+    """One more such measurement: what your own service does to images, in order, for example resize2x+jpeg75."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False

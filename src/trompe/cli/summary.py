@@ -5,8 +5,9 @@ from typing import Any
 
 from trompe.core.numerics import say_confidence
 from trompe.run import Run
+from trompe.run.survived import counted
 
-_TOP = 0.9999
+_TOP, _SURVIVAL = 0.9999, 0.99
 
 
 def describe(run: Run) -> list[str]:
@@ -27,8 +28,19 @@ def describe(run: Run) -> list[str]:
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
         f"ended by   {', '.join(search.reason or search.state for search in searches)}",
+        *_survival(run),
         "readable   not measured (whether a person sees the class in an image)",
         f"images     {run.folder / 'images'}",
+    ]
+
+
+def _survival(run: Run) -> list[str]:
+    """Per method: of the kept images that reach 99 %, how many still do after each transform."""
+    found = [each for each in counted(run) if each.level == _SURVIVAL and each.of]
+    return [
+        f"survive    {method} at {100 * _SURVIVAL:g} %: "
+        + ", ".join(f"{each.transform} {each.still} of {each.of}" for each in found if each.method == method)
+        for method in dict.fromkeys(each.method for each in found)
     ]
 
 

@@ -14,6 +14,7 @@ from trompe.core.numerics import confidence, say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.run.about import NOT_MEASURED, NOT_SET, SCHEMA_VERSION
 from trompe.run.read import ClassRecord, Run
+from trompe.run.survived import counted
 
 RESULTS = "results.json"
 
@@ -80,7 +81,8 @@ def read_spec(run: Run) -> ImageSpec:
 
 def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
-    judgements = run.judgements()
+    judgements, survival = run.judgements(), counted(run)
+    measured = {"survival": [asdict(each) for each in survival]} if survival else {}
     return {
         "schema_version": SCHEMA_VERSION,
         "trompe": run.about.versions["trompe"],
@@ -90,6 +92,7 @@ def results(run: Run) -> dict[str, Any]:
         "judge": run.about.judge,
         "classes": [_class_entry(run, record, judgements) for record in run.classes],
         "summary": _summary(run, judgements),
+        **measured,
     }
 
 

@@ -94,8 +94,9 @@ class Judge:
         return Slope(Outputs(outputs.logits.detach(), slack), heights.detach(), gradient)
 
     def forwards(self, n: int) -> int:
-        """Rows that judging n inputs sends to the target, padding included."""
-        return -(-n // self.settings.batch) * self.settings.batch
+        """Rows that judging n inputs sends to the network, padding included, ten crops as ten."""
+        rows: int = getattr(self.target, "rows", 1)
+        return -(-n // self.settings.batch) * self.settings.batch * rows
 
     def _answers(self, inputs: Images) -> Outputs:
         if not len(inputs):

@@ -6,6 +6,7 @@ from typing import Any
 
 from trompe.core.errors import BadInput
 from trompe.core.types import Target
+from trompe.measure.survival import TRANSFORMS, parse_transforms
 from trompe.run import Run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings
@@ -14,7 +15,7 @@ from trompe.verbs.fool import Attempt, Session, stored_settings
 from trompe.verbs.keywords import keywords
 
 _JUDGE_BATCH = 50
-_SHARED = ("classes", "confidence", "budget", "seed", "threads", "out", "resume")
+_SHARED = ("classes", "confidence", "budget", "seed", "threads", "survive", "out", "resume")
 
 
 def audit_session(settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
@@ -35,11 +36,13 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
             where="--methods",
             do="Name each method once.",
         )
+    names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
+    transforms = parse_transforms(dict.fromkeys(names))
     target = target or load_target(settings.target)
     classes = len(settings.classes or target.labels)
     judge = judge or JudgeSettings(min(_JUDGE_BATCH, classes), settings.threads)
     attempts = [Attempt.prepare(_method_settings(settings, method), target, judge) for method in settings.methods]
-    return Session(attempts[0], *attempts[1:], settings=stored_settings(settings))
+    return Session(attempts[0], *attempts[1:], settings=stored_settings(settings), transforms=transforms)
 
 
 @keywords(AuditSettings)

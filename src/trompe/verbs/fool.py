@@ -1,7 +1,7 @@
 """`fool`: make images that mean nothing and that a classifier is certain about."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -11,6 +11,8 @@ from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step, Target
+from trompe.measure.survival import Transform
+from trompe.measure.surviving import Surviving, itself, surviving
 from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan
@@ -18,9 +20,12 @@ from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, make_encoding, make_plan, make_search, parse_time, resolve
+from trompe.verbs.survive import survive
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume")
+_STORED_WHERE_SET = ("survive", "survival", "pipeline")
+"""Younger than the first runs: left out at their defaults, so that a run from before still repeats to its digest."""
 _JUDGE_BATCH = 256
 
 
@@ -61,7 +66,7 @@ class Attempt:
         """
         settings, patience = resolve(settings), parse_time(settings.time)
         make_plan(settings)  # a number out of range is refused before a target is loaded
-        target = target or load_target(settings.target)
+        target = surviving(target or load_target(settings.target), settings.survive)
         if not isinstance(target.spec, ImageSpec):
             raise BadInput(
                 expected="a target that takes images",
@@ -91,6 +96,7 @@ class Session:
         attempt: What to do.
         more: What to do after it, on the same target with the same judge.
         settings: Of the command, as they are recorded; by default those of the attempt.
+        transforms: What every kept image is judged again after, in the end.
 
     Attributes:
         attempts: All of them, in order.
@@ -98,7 +104,11 @@ class Session:
         verification: What reading the images back found, where `finish` wrote them; None where that was done before.
     """
 
-    def __init__(self, attempt: Attempt, *more: Attempt, settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, attempt: Attempt, *more: Attempt, settings: dict[str, Any] | None = None,
+        transforms: Sequence[Transform] = (),
+    ) -> None:  # fmt: skip
+        self._transforms = transforms
         self.attempts, self.current = (attempt, *more), 0
         self.verification: Verification | None = None
         self.folder = attempt.settings.out
@@ -193,6 +203,8 @@ class Session:
             write_images(run)
             self.verification = confirm(run, self.attempt.target)
             self._recorder.judged(self.verification.rows)
+            if self._transforms:
+                self._recorder.survived(survive(run, self.attempt.target, self._transforms))
             write_results(open_run(self.folder))
         return open_run(self.folder)
 
@@ -217,7 +229,11 @@ class Session:
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     """The settings as a run stores them: the command and its fields, JSON-ready, without the folder."""
-    items = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    items = {
+        field.name: getattr(settings, field.name)
+        for field in fields(settings)
+        if field.name not in _STORED_WHERE_SET or getattr(settings, field.name) != field.default
+    }
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in items.items()}
     command = "audit" if isinstance(settings, AuditSettings) else "fool"
     return {"command": command, **{key: value for key, value in kept.items() if key not in _NOT_STORED}}
@@ -225,12 +241,14 @@ def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
 
 def describe_target(target: Target, text: str) -> dict[str, Any]:
     """What a run stores of its target."""
+    versions = {"survive": [each.name for each in target.transforms]} if isinstance(target, Surviving) else {}
     return {
         "name": target.name,
+        **versions,
         "text": str(Path(text).resolve()) if Path(text).is_dir() else text,
         "fingerprint": target.fingerprint(),
         "labels": list(target.labels),
-        "link": target.link,
+        "link": itself(target).link,
         "spec": target.spec.describe(),
     }
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trompe.measure.surviving import as_recorded
 from trompe.run import Run, open_run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, RerunSettings
@@ -39,7 +40,7 @@ def repeat(settings: RerunSettings) -> Session:
         RunError: No run, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = load_target(run.about.target["text"])
+    target = as_recorded(load_target(run.about.target["text"]), run.about.target)
     check_same_target(run.about.target, target, run.folder)
     judge = JudgeSettings(**run.about.judge)
     stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}

@@ -11,6 +11,7 @@ from torch import Tensor
 from trompe.core.errors import RunError
 from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
 from trompe.core.types import Target
+from trompe.measure.surviving import as_recorded
 from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
 from trompe.run.results import RESULTS, read_results, read_spec, results
 from trompe.search import Judge, JudgeSettings
@@ -100,7 +101,7 @@ def verify(settings: VerifySettings) -> Verification:
         RunError: No run, damaged, not published yet, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = load_target(run.about.target["text"])
+    target = as_recorded(load_target(run.about.target["text"]), run.about.target)
     check_same_target(run.about.target, target, run.folder)
     published = read_results(run.folder)
     found = confirm(run, target)
