@@ -164,6 +164,30 @@ def test_whoever_reads_a_run_does_not_make_its_writer_fail(tiny, tmp_path, monke
     assert open_run(tmp_path / "run").state == "done"
 
 
+def test_a_run_stays_as_it_was_opened_while_it_grows(tiny, tmp_path, monkeypatch):
+    """Otherwise a page made of a living run has more steps in its curve than evaluations in its headline."""
+    monkeypatch.setattr(record_module, "COMMIT_SECONDS", 0.0)
+
+    def shown(run):
+        return run.searches, run.steps(), run.takeovers(), run.judgements(), run.lineage("north")
+
+    with Session(Attempt.prepare(settings(tmp_path / "run"), tiny)) as session:
+        steps = iter(session)
+        next(steps)
+        opened = open_run(tmp_path / "run")
+        before, digest = str(shown(opened)), opened.digest()
+        for _ in steps:
+            pass
+        session.finish()
+    assert len(opened.steps()) == opened.searches[0].steps == 1
+    assert str(shown(opened)) == before
+    later = open_run(tmp_path / "run")
+    assert len(later.steps()) == later.searches[0].steps == 1 + 3
+    assert len(later.takeovers()) > len(opened.takeovers())
+    assert len(later.judgements()) == sum(len(record.kept()) for record in later.classes)
+    assert digest != opened.digest() == later.digest()  # the one that is of the moment of the call
+
+
 def test_a_lock_on_a_file_that_was_just_removed_is_no_lock(tmp_path, monkeypatch):
     """Between opening the lock file and locking it, the writer before may let go, and removes it."""
     flock = fcntl.flock
