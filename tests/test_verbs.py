@@ -345,6 +345,21 @@ def test_verify_and_rerun_refuse_other_weights(copy, tmp_path, monkeypatch):
         trompe.verify(copy)
 
 
+def test_a_run_on_an_object_is_verified_with_the_object(tiny, tmp_path):
+    """No name leads to it, so `verify` cannot; and with another network nothing would be verified."""
+    run = go(tiny, tmp_path / "run")
+    before = files(run.folder)
+    found = trompe.verify_with(str(run.folder), tiny)
+    assert found.passed
+    assert found.exact
+    assert found.images == sum(len(record.kept()) for record in run.classes)
+    with pytest.raises(RunError, match=r"expected target tiny-0 with fingerprint .*; got tiny-5 with fingerprint"):
+        trompe.verify_with(run.folder, make_tiny_target(seed=5))
+    assert files(run.folder) == before
+    shrink(run.folder / run["north"].strongest.file)
+    assert not trompe.verify_with(run.folder, tiny).passed
+
+
 def test_rerun_gives_the_same_bytes(lenet_run, tmp_path):
     again = trompe.rerun(lenet_run.folder, out=tmp_path / "again")
     assert again.same
