@@ -359,6 +359,46 @@ def test_only_what_can_be_resumed_says_so_when_interrupted(command, run, capsys,
     assert "--resume" not in capsys.readouterr().err
 
 
+class Greedy(torch.nn.Module):
+    """Wants more memory than any machine has, from its k-th call on."""
+
+    def __init__(self, module, calls):
+        super().__init__()
+        self.module, self.calls = module, calls
+
+    def forward(self, images):
+        self.calls -= 1
+        return self.module(images if self.calls > 0 else torch.empty(1 << 50))
+
+
+def test_no_memory_left_is_one_line_with_what_to_do_and_keeps_what_was_recorded(tiny, tmp_path, monkeypatch, capsys):
+    """Torch says it by a RuntimeError, which is what a fault of trompe would be, too."""
+    greedy = TorchTarget("tiny-0", Greedy(tiny.module, 4).eval(), tiny.spec, tiny.labels)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: greedy)
+    words = ["fool", "x", "--generations", "9", "--population", "20", "--quiet", "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"trompe fool: expected enough memory; got none left\. .+--resume.+--batch.+\.", line)
+    assert open_run(tmp_path / "run").searches[0].steps == 3
+
+
+def test_no_memory_left_to_read_a_run_is_not_damage_of_the_run(run, monkeypatch, capsys):
+    monkeypatch.setattr("trompe.run.read.unpack_levels", lambda *_: torch.empty(1 << 50))
+    assert main(["verify", str(run)]) == 2
+    assert capsys.readouterr().err == (
+        "trompe verify: expected enough memory; got none left. Free some memory and do it again.\n"
+    )
+
+
+def test_another_runtime_error_is_still_a_fault_of_trompe(run, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("trompe.cli.verify.parse", fail)
+    with pytest.raises(RuntimeError, match="a fault"):
+        main(["verify", str(run)])
+
+
 def test_a_label_cannot_command_the_terminal(tiny, tmp_path, monkeypatch, capsys):
     """A target folder comes from a stranger: its labels may hold escape sequences and line breaks."""
     hostile = TorchTarget("tiny-0", tiny.module, tiny.spec, ("\x1b[2Ja", "b\nverified   4 images", "c\r", "d\x07"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from trompe.core.errors import RunError, TrompeError
+from trompe.core.errors import RunError, TrompeError, out_of_memory
 from trompe.run.about import SCHEMA_VERSION
 
 DATABASE = "run.sqlite"
@@ -88,7 +88,7 @@ def undamaged(folder: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, IndexError, RuntimeError, zlib.error, SafetensorError) as cause:
-        if isinstance(cause, TrompeError):
+        if isinstance(cause, TrompeError) or out_of_memory(cause):
             raise
         raise RunError(
             expected="an undamaged database",
