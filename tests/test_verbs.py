@@ -21,10 +21,12 @@ import trompe
 from trompe.core.errors import BadInput, RunError, TargetError
 from trompe.core.numerics import level_odds, log_odds
 from trompe.core.types import Outputs
+from trompe.encodings import PIXEL_PRESETS
 from trompe.run import open_run
-from trompe.search import JudgeSettings
-from trompe.settings import FoolSettings, RerunSettings, TrainSettings, VerifySettings
+from trompe.search import RULES, SQUARES, JudgeSettings
+from trompe.settings import AuditSettings, FoolSettings, RerunSettings, TrainSettings, VerifySettings
 from trompe.targets import TorchTarget
+from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Attempt, Session
 from trompe.verbs.methods import parse_time
 from trompe.verbs.verify import confirm
@@ -221,6 +223,72 @@ def test_resume_with_other_settings_is_refused(key, tiny, tmp_path):
     other = {"seed": 1, "generations": 7, "preset": "released-code", "population": 60, "confidence": 0.9}
     with pytest.raises(RunError, match=rf"expected the settings the run was begun with, --{key} .*; got "):
         go(tiny, tmp_path / "run", resume=True, **{key: other.get(key, ("north",))})
+
+
+@pytest.mark.parametrize(
+    ("changes", "numbers"),
+    [
+        ({"by": "ascend"}, {"step": 0.1, "momentum": 0.75, "start": "uniform", "generations": 3, "batch": 4}),
+        ({"by": "squares"}, {"area": 0.3, "halving": 10, "start": "uniform", "generations": 3, "batch": 4}),
+        ({"by": "ascend", "preset": "nguyen-l2", "start": "grey"}, {"late": 0.02, "decay": 0.01, "start": "grey"}),
+        ({"by": "evolve"}, {"preset": "paper", "population": 200, "batch": 50, "generations": 3}),
+        ({"by": "scatter", "batch": 20, "population": 40}, {"preset": "paper", "population": 40, "batch": 20}),
+    ],
+)
+def test_a_run_says_its_numbers_and_not_only_the_name_of_a_preset(changes, numbers, tiny, tmp_path):
+    """The name may stand for others in the next version."""
+    run = trompe.fool_with(
+        FoolSettings("tiny-0", out=tmp_path / "run", generations=3, confidence=None, **changes), tiny
+    )
+    recorded = run.about.search[f"pixels-{changes['by']}"]
+    assert {name: recorded[name] for name in numbers} == numbers
+    assert ("population" in recorded) == (changes["by"] in ("evolve", "scatter"))
+
+
+def test_an_audit_says_the_numbers_of_every_method(tiny, tmp_path):
+    settings = AuditSettings("tiny-0", methods=("pixels-ascend", "pixels-scatter"), budget=60, out=tmp_path / "run")
+    with audit_session(settings, tiny) as session:
+        numbers = session.about.search
+    assert list(numbers) == ["pixels-ascend", "pixels-scatter"]
+    assert numbers["pixels-ascend"]["preset"] == "sign-momentum"
+    assert numbers["pixels-scatter"]["population"] == 200
+
+
+@pytest.mark.parametrize(
+    ("by", "presets", "name", "change", "said"),
+    [
+        ("ascend", RULES, "sign-momentum", {"step": 0.2}, r"step 0\.1 of pixels-ascend; got 0\.2\."),
+        ("squares", SQUARES, "random-squares", {"area": 0.5}, r"area 0\.3 of pixels-squares; got 0\.5\."),
+        (
+            "evolve",
+            PIXEL_PRESETS,
+            "paper",
+            {"mutation_index": 9.0},
+            r"mutation_index 15\.0 of pixels-evolve; got 9\.0\.",
+        ),
+    ],
+)
+def test_resume_is_refused_where_a_preset_stands_for_other_numbers_now(
+    by, presets, name, change, said, tiny, tmp_path, monkeypatch
+):
+    settings = FoolSettings("tiny-0", by=by, out=tmp_path / "run", generations=3, confidence=None)
+    whole = trompe.fool_with(settings, tiny)
+    resumed = replace(settings, resume=True)
+    assert trompe.fool_with(resumed, tiny).digest() == whole.digest()
+    before = files(tmp_path / "run")
+    monkeypatch.setitem(presets, name, replace(presets[name], **change))
+    with pytest.raises(RunError, match=rf"--resume \S+: expected the numbers the run was begun with, {said} Go on"):
+        trompe.fool_with(resumed, tiny)
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_from_before_the_numbers_were_recorded_can_be_resumed(tiny, tmp_path):
+    go(tiny, tmp_path / "run")
+    connection = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    connection.execute("DELETE FROM about WHERE key = 'search'")
+    connection.commit()
+    connection.close()
+    assert go(tiny, tmp_path / "run", resume=True).about.search == {}
 
 
 def test_resume_on_another_target_is_refused(tiny, tmp_path):

@@ -222,7 +222,8 @@ class Run:
         the digests of finished runs.
         """
         digest = hashlib.sha256()
-        fixed = (self.about.settings, self.about.target, self.about.judge, self.about.encoding, self.about.levels)
+        about = self.about
+        fixed = (about.settings, about.target, about.judge, about.encoding, about.search, about.levels)
         digest.update(json.dumps(fixed, sort_keys=True).encode())
         with reading(self.folder) as connection:
             connection.execute("BEGIN")  # one moment for all tables
