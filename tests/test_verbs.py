@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import fields, replace
 
 import numpy
@@ -185,6 +186,44 @@ def test_settings_out_of_range_are_refused_before_anything_is_written(changes, m
     with pytest.raises(BadInput, match=message):
         go(tiny, tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+class Opaque(torch.nn.Module):
+    """Answers as another module does, and lets no gradient through."""
+
+    def __init__(self, module, how):
+        super().__init__()
+        self.module, self.how = module, how
+
+    def forward(self, images):
+        return self.module(images).detach() if self.how == "detached" else self.module(images.round().detach())
+
+
+class Spread(torch.nn.Module):
+    """Divides by each image's own spread, as is common; of an even image that is 0 / 0."""
+
+    def forward(self, images):
+        mean = images.mean((1, 2, 3), keepdim=True)
+        return (images - mean) / images.std((1, 2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("how", ["detached", "unreached"])
+def test_a_target_without_gradient_is_refused_before_anything_is_written(how, tiny, tmp_path):
+    module = deepcopy(tiny.module).requires_grad_(how == "unreached")
+    opaque = TorchTarget("tiny-0", Opaque(module, how).eval(), tiny.spec, tiny.labels)
+    with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
+        trompe.fool_with(FoolSettings("tiny-0", by="ascend", out=tmp_path / "run"), opaque)
+    with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
+        audit_session(AuditSettings("tiny-0", out=tmp_path / "run"), opaque)
+    assert not (tmp_path / "run").exists()
+    trompe.fool_with(FoolSettings("tiny-0", by="squares", generations=1, out=tmp_path / "run"), opaque)
+
+
+def test_a_target_that_has_no_answer_for_an_even_image_can_be_climbed(tiny, tmp_path):
+    module = torch.nn.Sequential(Spread(), tiny.module).eval()
+    spread = TorchTarget("tiny-0", module, tiny.spec, tiny.labels)
+    run = trompe.fool_with(FoolSettings("tiny-0", by="ascend", out=tmp_path / "run"), spread)
+    assert run.searches[0].steps
 
 
 @pytest.mark.parametrize("call", [1, 2, 3, 8, 13])

@@ -73,6 +73,8 @@ class Attempt:
         niches = EveryClass.of(target, settings.classes)
         plan = make_plan(settings, len(niches.names))
         judge = judge or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
+        if settings.by == "ascend":
+            Judge(target, judge).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
         return cls(settings, target, plan, judge, encoding, niches, patience)
 
