@@ -1,8 +1,8 @@
 """trompe: how sure is your classifier about nonsense?
 
 Verbs are plain functions with the names of the commands: `fool`, `film`, `report`, `verify`, `rerun`, `train`.
-`load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
-importing the package costs nothing.
+`fool_with` and `verify_with` take a target that is an object of your own; `load_target` and `open_run` turn names and
+folders into objects. Everything is loaded when it is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
-    from trompe.verbs.verify import verify
+    from trompe.verbs.verify import verify, verify_with
 
 _HOMES = {
     "FoolSettings": "trompe.settings",
@@ -37,6 +37,7 @@ _HOMES = {
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
     "verify": "trompe.verbs.verify",
+    "verify_with": "trompe.verbs.verify",
 }
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "rerun",
     "train",
     "verify",
+    "verify_with",
 ]
 
 

@@ -44,7 +44,7 @@ class FoolSettings:
     batch: int | None = None
     """Candidates judged together before the archive changes; divides the population. By default 50 where that divides
     it, otherwise all of it; with the preset released-code always all of it. Of ascend and squares: how many classes are
-    attempted at a time, by default up to 50."""
+    attempted at a time, by default up to 50; with 1 no batch is padded, so the fewest rows are sent."""
     budget: int | None = None
     """Evaluations (candidates judged) at most; by default as many as the generations take."""
     confidence: float | None = 0.9999

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from trompe.core.errors import TargetError
@@ -48,9 +48,10 @@ class Card:
 
 def save_trained(folder: Path, module: nn.Module, card: Card, samples: Split) -> None:
     """Write the three files of a trained network into a folder that exists."""
-    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / WEIGHTS)
+    # Not by save_file, whose files nobody but their owner may read, whatever the umask.
+    (folder / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in module.state_dict().items()}))
     (folder / CARD).write_text(json.dumps(vars(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    save_file({"images": samples.images.contiguous(), "classes": samples.classes}, folder / SAMPLES)
+    (folder / SAMPLES).write_bytes(save({"images": samples.images.contiguous(), "classes": samples.classes}))
 
 
 def load_trained(folder: Path, name: str) -> TorchTarget:

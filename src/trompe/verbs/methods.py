@@ -1,7 +1,7 @@
 """From the names in the settings to the objects that do the work."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from math import inf
 from typing import Any, cast
@@ -79,6 +79,15 @@ def make_search(settings: FoolSettings) -> Search:
     if settings.by == "squares":
         return partial(squares, settings=replace(SQUARES[str(settings.preset)], start=start))
     return SEARCHES[settings.by]
+
+
+def describe_search(settings: FoolSettings, plan: Plan) -> dict[str, Any]:
+    """Preset and every number of the search, JSON-ready: what a preset's name stands for may change."""
+    settings, search = resolve(settings), make_search(settings)
+    rules = search.keywords.values() if isinstance(search, partial) else ()
+    numbers = {name: value for rule in rules for name, value in asdict(rule).items()}
+    size = {} if settings.by in GROUPED else {"population": plan.population}
+    return {**numbers, **size, "preset": settings.preset, "generations": plan.generations, "batch": plan.batch}
 
 
 def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Encoding[Any]:
