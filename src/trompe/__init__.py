@@ -1,6 +1,6 @@
 """trompe: how sure is your classifier about nonsense?
 
-Verbs are plain functions with the names of the commands: `fool`, `film`, `report`, `verify`, `rerun`, `train`.
+Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `report`, `verify`, `rerun`, `train`.
 `load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
 importing the package costs nothing.
 """
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.run import Run, open_run
     from trompe.settings import FoolSettings
+    from trompe.showing.draw import draw
     from trompe.showing.film import film
     from trompe.showing.report import report
     from trompe.targets import TorchTarget, bundled_targets, load_target
@@ -28,6 +29,7 @@ _HOMES = {
     "TrompeError": "trompe.core.errors",
     "audit": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
+    "draw": "trompe.showing.draw",
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
@@ -46,6 +48,7 @@ __all__ = [
     "TrompeError",
     "audit",
     "bundled_targets",
+    "draw",
     "film",
     "fool",
     "fool_with",

@@ -144,6 +144,25 @@ class FilmSettings:
 
 
 @dataclass(frozen=True)
+class DrawSettings:
+    """Draw the strongest image of a class that a network painted again, at any size, and say what the network is."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder."""
+    label: Annotated[str, arg(name="class", metavar="LABEL")]
+    """The class; of several searches with networks, the one whose image is strongest."""
+    _: KW_ONLY
+    size: str = "512"
+    """Pixels: one number for the longer side, or height and width like 300x400."""
+    formula: bool = False
+    """Write the network's formula too, one line a node, into a .txt beside the picture."""
+    graph: bool = False
+    """Write its graph too, as an .svg beside the picture."""
+    out: Path | None = None
+    """File to write, .png; by default draw-CLASS.png in the run folder."""
+
+
+@dataclass(frozen=True)
 class RerunSettings:
     """Repeat a run with its stored settings and judge, and say whether the same bytes came out."""
 
