@@ -5,6 +5,7 @@ from typing import Any
 
 from trompe.core.numerics import say_confidence
 from trompe.run import Run
+from trompe.run.painters import Painter, middle_size, painters
 
 _TOP = 0.9999
 
@@ -27,8 +28,21 @@ def describe(run: Run) -> list[str]:
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
         f"ended by   {', '.join(search.reason or search.state for search in searches)}",
+        *_networks(run),
         "readable   not measured (whether a person sees the class in an image)",
         f"images     {run.folder / 'images'}",
+    ]
+
+
+def _networks(run: Run) -> list[str]:
+    """How large the networks are that paint the strongest images; nothing where no method has any."""
+    found: dict[str, list[Painter]] = {}
+    for (search, _), painter in painters(run).items():
+        found.setdefault(run.searches[search].method, []).append(painter)
+    sizes = {method: middle_size(networks) for method, networks in found.items()}
+    return [
+        f"networks   {method}: median {nodes:g} nodes, {connections:g} connections"
+        for method, (nodes, connections) in sizes.items()
     ]
 
 

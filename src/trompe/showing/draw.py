@@ -13,8 +13,8 @@ from trompe.run import ClassRecord, Run, open_run
 from trompe.run.painters import Painter, painters
 from trompe.run.sheet import to_picture
 from trompe.settings import DrawSettings
+from trompe.showing.painted import legend, say_size
 from trompe.showing.report import write_whole
-from trompe.showing.words import say_count
 from trompe.verbs.keywords import keywords
 
 LARGEST = 4096
@@ -139,37 +139,6 @@ def read_size(text: str, shape: tuple[int, int, int]) -> tuple[int, int]:
             do="Give a number of pixels for the longer side, or height x width.",
         )
     return height, width
-
-
-def say_size(whole: tuple[int, int], painting: tuple[int, int]) -> str:
-    """Nodes and connections in words, and how many of them matter.
-
-    Example:
-        >>> say_size((3, 5), (2, 4)), say_size((1, 1), (1, 1))
-        ('3 nodes, 5 connections; 2 and 4 of them paint', '1 node, 1 connection')
-    """
-    nodes, connections = whole
-    words = (
-        f"{say_count(nodes)} node{'s' * (nodes != 1)}, {say_count(connections)} connection{'s' * (connections != 1)}"
-    )
-    if painting == whole:
-        return words
-    return f"{words}; {say_count(painting[0])} and {say_count(painting[1])} of them paint"
-
-
-def legend(painter: Painter) -> str:
-    """What the names in a formula mean."""
-    spec, settings = painter.encoding.spec, painter.encoding.settings
-    ends = f"0 to {spec.width - 1} and 0 to {spec.height - 1}" if settings.coordinates == "raw" else "-1 to 1"
-    paints = "|out| is the brightness" if spec.channels == 1 else f"|out1|, |out2|, |out3| are {_axes(settings.colour)}"
-    return (
-        f"x to the right, y downwards: {ends}; d the distance from the centre, where sides are at -1 and 1\n"
-        f"sigmoid(p) = 2/(1+exp(-p))-1, gaussian(p) = exp(-p*p), linear(p) = p within -3 to 3, over 3; {paints}\n"
-    )
-
-
-def _axes(colour: str) -> str:
-    return "hue, saturation, value" if colour == "hsv" else "hue, lightness, saturation"
 
 
 def _odds(record: ClassRecord) -> float:
