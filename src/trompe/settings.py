@@ -87,6 +87,8 @@ class AuditSettings:
     """Labels to attempt; by default all."""
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
+    repeats: int = 1
+    """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """Of torch. More than one is slower on small images and other bytes."""
     out: Path

@@ -51,6 +51,7 @@ class Tile:
     label: str
     method: str
     group: int
+    repeat: int
     reached: list[int]
     missed: str
     first: Plate | None
@@ -101,6 +102,7 @@ def _tile(evidence: Evidence, record: ClassRecord, place: Place, painted: dict[P
         label=record.label,
         method=say_method(evidence, record),
         group=place[1],
+        repeat=_repeat(evidence, record),
         reached=[i for i, level in enumerate(evidence.run.about.levels) if record.first(level)],
         missed="" if first else f"{say_level(evidence.level)} not within {say_count(spent)} looks",
         first=plates.get("first"),
@@ -117,9 +119,13 @@ def _tile(evidence: Evidence, record: ClassRecord, place: Place, painted: dict[P
 
 
 def say_method(evidence: Evidence, record: ClassRecord) -> str:
-    """The method, with the number of its repeat where it has several."""
+    """The method, with the number of its run where it has several."""
+    return record.method if evidence.run.repeats == 1 else f"{record.method}, run {_repeat(evidence, record) + 1}"
+
+
+def _repeat(evidence: Evidence, record: ClassRecord) -> int:
     same = [search.number for search in evidence.run.searches if search.method == record.method]
-    return record.method if len(same) == 1 else f"{record.method}, repeat {same.index(record.search) + 1}"
+    return same.index(record.search)
 
 
 def _plate(evidence: Evidence, record: ClassRecord, key: Key, kept: Kept) -> Plate:
