@@ -1,8 +1,8 @@
 """trompe: how sure is your classifier about nonsense?
 
-Verbs are plain functions with the names of the commands: `fool`, `film`, `report`, `verify`, `rerun`, `train`.
-`fool_with` and `verify_with` take a target that is an object of your own; `load_target` and `open_run` turn names and
-folders into objects. Everything is loaded when it is first used, so that importing the package costs nothing.
+Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `audit`, `report`, `verify`, `rerun`,
+`train`. `fool_with` and `verify_with` take a target that is an object of your own; `load_target` and `open_run` turn
+names and folders into objects. Everything is loaded when it is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.run import Run, open_run
     from trompe.settings import FoolSettings
+    from trompe.showing.draw import draw
     from trompe.showing.film import film
     from trompe.showing.report import report
     from trompe.targets import TorchTarget, bundled_targets, load_target
@@ -28,6 +29,7 @@ _HOMES = {
     "TrompeError": "trompe.core.errors",
     "audit": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
+    "draw": "trompe.showing.draw",
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
@@ -47,6 +49,7 @@ __all__ = [
     "TrompeError",
     "audit",
     "bundled_targets",
+    "draw",
     "film",
     "fool",
     "fool_with",

@@ -87,6 +87,8 @@ class AuditSettings:
     """Labels to attempt; by default all."""
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
+    repeats: int = 1
+    """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """Of torch. More than one is slower on small images and other bytes."""
     out: Path
@@ -141,6 +143,25 @@ class FilmSettings:
     """Recorded pictures at most, evenly spread over the lineage; each two are faded into each other."""
     out: Path | None = None
     """File to write, .png (animated, exact) or .gif; by default film-CLASS.png in the run folder."""
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """Draw the strongest image of a class that a network painted again, at any size, and say what the network is."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder."""
+    label: Annotated[str, arg(name="class", metavar="LABEL")]
+    """The class; of several searches with networks, the one whose image is strongest."""
+    _: KW_ONLY
+    size: str = "512"
+    """Pixels: one number for the longer side, or height and width like 300x400."""
+    formula: bool = False
+    """Write the network's formula too, one line a node, into a .txt beside the picture."""
+    graph: bool = False
+    """Write its graph too, as an .svg beside the picture."""
+    out: Path | None = None
+    """File to write, .png; by default draw-CLASS.png in the run folder."""
 
 
 @dataclass(frozen=True)

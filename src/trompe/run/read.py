@@ -141,6 +141,12 @@ class Run:
         return next((search.state for search in self.searches if search.state != "done"), "done")
 
     @property
+    def repeats(self) -> int:
+        """How often the method that ran most often ran; 1 where each ran once, or none has been planned."""
+        methods = [search.method for search in self.searches]
+        return max((methods.count(method) for method in methods), default=1)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one input of the target: channels, height, width."""
         spec = self.about.target["spec"]

@@ -21,6 +21,8 @@ from trompe.encodings.cppn.vary import Workshop
 
 _CHUNK_VALUES = 4_000_000
 """Node values painted at a time, so that they stay in the processor's caches."""
+_BAND_VALUES = 32_000_000
+"""Node values of one network held at a time, so that a poster fits into memory; far above any judged image."""
 _HUE_TURNS = 2.0 * 255.0 / 360.0
 """8-bit OpenCV counts hue in steps of two degrees, so a byte up to 255 goes round once and a half."""
 
@@ -139,11 +141,12 @@ class Cppn:
             height: In pixels.
             width: In pixels.
         """
-        inputs = self._inputs(height, width)
-        rows = max(1, _CHUNK_VALUES // (inputs.shape[1] * (genomes.function.shape[1] + len(INPUTS))))
+        inputs, nodes = self._inputs(height, width), genomes.function.shape[1] + len(INPUTS)
+        rows = max(1, _CHUNK_VALUES // (inputs.shape[1] * nodes))
+        bands = inputs.split(max(1, _BAND_VALUES // nodes), dim=1)
         parts = [
-            outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))), weights[i : i + rows], inputs,
-                       self.spec.channels)
+            torch.cat([outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))), weights[i : i + rows],
+                                  band, self.spec.channels) for band in bands], dim=2)
             for i in range(0, len(genomes), rows)
         ]  # fmt: skip
         return self._colours(torch.cat(parts).abs()).reshape(len(genomes), self.spec.channels, height, width)
