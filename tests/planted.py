@@ -26,7 +26,7 @@ class Bug:
 
 NUMERICS, SEEDS, ARCHIVE, JUDGE = "core/numerics.py", "core/seeds.py", "search/archive.py", "search/judge.py"
 PIXELS, CONTEST, EVOLVE = "encodings/pixels.py", "search/contest.py", "search/evolve.py"
-VERBS = "tests/test_verbs.py"
+CPPN, VERBS = "encodings/cppn/encoding.py", "tests/test_verbs.py"
 
 BUGS = (
     Bug(
@@ -321,6 +321,42 @@ BUGS = (
         '"median": median(filled)',
         '"median": filled[len(filled) // 2]',
         "tests/test_search.py",
+    ),
+    Bug(
+        "the slope of a weight in units of its gene",
+        CPPN,
+        "torch.autograd.grad(images, weights, slope.clone())",
+        "torch.autograd.grad(images, weights, slope.clone() * 2.0 * self.settings.weight_limit)",
+        "tests/test_cppn_ascend.py tests/test_kits.py",
+        fast=True,
+    ),
+    Bug(
+        "what is no connection moves too",
+        CPPN,
+        "torch.where(genomes.source < 0, genomes.weight, genes)",
+        "genes",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
+        "random networks with weights as large as can be",
+        CPPN,
+        "(self.settings.initial_weight / self.settings.weight_limit)",
+        "1.0",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
+        "Adam's mean square counted from the second step",
+        "search/rules.py",
+        "square / (1.0 - self.second**count)",
+        "square / (1.0 - self.second ** (count + 1))",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
+        "a rule that forgets its second number",
+        "search/rules.py",
+        "torch.stack([mean, square], 1)",
+        "torch.stack([mean, memory[:, 1]], 1)",
+        "tests/test_cppn_ascend.py",
     ),
     Bug(
         "a fingerprint without weights",

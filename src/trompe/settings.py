@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 Preset = Literal[
     "paper", "released-code", "innovation",
-    "sign-momentum", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
+    "sign-momentum", "adam", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
     "random-squares",
 ]  # fmt: skip
 """Every preset of some method; which are of which, `trompe fool --help` says."""
@@ -28,17 +28,17 @@ class FoolSettings:
     """The search: MAP-Elites over classes, gradient ascent, random squares (asks least), or the best of as many random
     inputs (the baseline)."""
     encoding: Literal["pixels", "cppn"] = "pixels"
-    """What evolves: one gene a pixel value, or (with evolve and scatter) a small network that paints regular images."""
+    """What evolves: one gene a pixel value, or (not with squares) a small network that paints regular images."""
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree, and for cppn innovation, without sine nodes. ascend: sign-momentum (the
-    default), or one of the paper's four rules nguyen-*. squares: random-squares."""
+    default), adam (for cppn the only one), or one of the paper's four rules nguyen-*. squares: random-squares."""
     start: Literal["uniform", "mean", "black", "grey", "low-frequency"] | None = None
     """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey. By default
-    uniform; mean with the presets nguyen-*."""
+    uniform, which for cppn means random networks and is all there is; mean with the presets nguyen-*."""
     generations: int | None = None
-    """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, or
-    as many as its nguyen-* preset takes; of squares 1000."""
+    """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, 300
+    with adam, or as many as its nguyen-* preset takes; of squares 1000."""
     population: int | None = None
     """Candidates a generation, and in the random beginning, of evolve and scatter; by default 200."""
     batch: int | None = None
@@ -66,7 +66,9 @@ class FoolSettings:
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
 
 
-Method = Literal["pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares", "pixels-scatter", "cppn-scatter"]
+Method = Literal[
+    "pixels-evolve", "cppn-evolve", "pixels-ascend", "cppn-ascend", "pixels-squares", "pixels-scatter", "cppn-scatter"
+]
 """Encoding and search together, as results name them."""
 
 

@@ -10,6 +10,7 @@ _GROWN = {
     "pixels-evolve": "pictures grown from noise",
     "cppn-evolve": "shapes painted by small networks",
     "pixels-ascend": "noise climbed by gradient",
+    "cppn-ascend": "shapes climbed by gradient",
     "pixels-squares": "random squares",
     "pixels-scatter": "random noise",
     "cppn-scatter": "random shapes",
