@@ -424,10 +424,24 @@ BUGS = (
     ),
     Bug(
         "other settings admitted on resuming",
-        "verbs/fool.py",
+        "verbs/same.py",
         "if stored.get(key) != given.get(key):",
         "if stored.get(key) == given:",
         VERBS,
+    ),
+    Bug(
+        "a preset's other numbers admitted on resuming",
+        "verbs/same.py",
+        "if recorded.get(key) != numbers.get(key):",
+        "if recorded.get(key) == numbers:",
+        f"{VERBS}::test_resume_is_refused_where_a_preset_stands_for_other_numbers_now",
+    ),
+    Bug(
+        "an open run sees one step more than it did",
+        "run/read.py",
+        "AND number < ? ORDER BY number",
+        "AND number <= ? ORDER BY number",
+        "tests/test_faults.py::test_a_run_stays_as_it_was_opened_while_it_grows",
     ),
     Bug(
         "another target admitted on resuming",
