@@ -29,7 +29,7 @@ GROUPED = ("ascend", "squares")
 _RULES_OF = {"cppn": ("adam",)}
 """Of an encoding whose numbers are not the values of an image: rules that work on it, the default first.
 
-Steps of 0.1 by sign leave a third of the digits below 99.99 % in 200 steps when they are steps of weights.
+Steps of 0.1 by sign, taken in weights, leave more than half of the digits below 99.99 % after 200 steps.
 """
 
 _GENERATIONS = _POPULATION = 200
