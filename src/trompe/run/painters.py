@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -73,7 +74,10 @@ def painters(run: Run) -> dict[Place, Painter]:
             said = dict(run.about.encoding[search.method])
             if said.pop("name") != Cppn.name:
                 continue
-            encoding = Cppn(spec, CppnSettings(**{**said, "functions": tuple(said["functions"])}))
+            numbers: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in said.items()
+            }
+            encoding = Cppn(spec, CppnSettings(**numbers))
             query = "SELECT niche, genome FROM current WHERE search = ?"
             for niche, blob in connection.execute(query, (search.number,)):
                 genome = CppnGenomes.from_arrays(unpack_arrays(blob)).trimmed()

@@ -14,6 +14,8 @@ from trompe.core.errors import TargetError
 from trompe.core.specs import ImageSpec
 from trompe.data import Split
 from trompe.targets.architectures import ARCHITECTURES, Centred
+from trompe.targets.declaration import Declaration
+from trompe.targets.preprocessing import PLAIN
 from trompe.targets.torch import TorchTarget
 
 WEIGHTS, CARD, SAMPLES = "model.safetensors", "card.json", "samples.safetensors"
@@ -69,7 +71,9 @@ def load_trained(folder: Path, name: str) -> TorchTarget:
     except (OSError, SafetensorError, RuntimeError) as cause:
         raise _damaged(folder / WEIGHTS, f"whole weights of a {card.architecture}", str(cause)) from cause
     module.eval().requires_grad_(False)
-    return TorchTarget(name, module, ImageSpec(1, 28, 28), card.labels, mean_image=module.mean / 255.0)
+    declared = Declaration(labels=card.labels, preprocessing=PLAIN)
+    spec = ImageSpec(1, 28, 28)
+    return TorchTarget(name, module, spec, card.labels, mean_image=module.mean / 255.0, declared=declared)
 
 
 def read_card(folder: Path) -> Card:
