@@ -63,9 +63,9 @@ class Wrapped:
         return self._inner.fingerprint()
 
 
-def contest_on(target: Any, batch: int) -> Contest[Any]:
-    """Pixels, every class, the judge's batch as given."""
-    return Contest(Pixels(target.spec), Judge(target, JudgeSettings(batch)), EveryClass.of(target), LEVELS)
+def contest_on(target: Any, batch: int, encoding: Any = None) -> Contest[Any]:
+    """Pixels unless told otherwise, every class, the judge's batch as given."""
+    return Contest(encoding or Pixels(target.spec), Judge(target, JudgeSettings(batch)), EveryClass.of(target), LEVELS)
 
 
 def group_plan(target: Any, batch: int, generations: int = 30, goal: float = SURE, budget: int | None = None) -> Plan:
@@ -86,7 +86,7 @@ def said(step: Step[Any]) -> tuple[Any, ...]:
         step.number, step.evaluations, step.forwards, step.backwards, dict(step.statistics),
         pack_arrays(step.state), wins.niche.tolist(), wins.row.tolist(), wins.value.tolist(),
         wins.winners.ids.tolist(), wins.winners.parents.tolist(), wins.winners.inputs.tolist(),
-        wins.winners.genomes.genes.tolist(), wins.first_niche.tolist(), wins.first_level.tolist(),
+        pack_arrays(wins.winners.genomes.to_arrays()), wins.first_niche.tolist(), wins.first_level.tolist(),
         wins.first_value.tolist(), wins.firsts.ids.tolist(), wins.firsts.inputs.tolist(),
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def said(step: Step[Any]) -> tuple[Any, ...]:
 def held(archive: Archive[Any]) -> tuple[Any, ...]:
     """Everything an archive holds, comparable by ==."""
     elites = archive.elites
-    genes = None if elites.genomes is None else elites.genomes.genes.tolist()
+    genes = None if elites.genomes is None else pack_arrays(elites.genomes.to_arrays())
     return elites.value.tolist(), elites.ids.tolist(), genes, elites.crossed.tolist()
 
 

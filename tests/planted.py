@@ -26,7 +26,8 @@ class Bug:
 
 NUMERICS, SEEDS, ARCHIVE, JUDGE = "core/numerics.py", "core/seeds.py", "search/archive.py", "search/judge.py"
 PIXELS, CONTEST, EVOLVE = "encodings/pixels.py", "search/contest.py", "search/evolve.py"
-VERBS, SURVIVAL = "tests/test_verbs.py", "tests/test_survival.py"
+CPPN, VERBS = "encodings/cppn/encoding.py", "tests/test_verbs.py"
+SURVIVAL = "tests/test_survival.py"
 
 BUGS = (
     Bug(
@@ -323,6 +324,42 @@ BUGS = (
         "tests/test_search.py",
     ),
     Bug(
+        "the slope of a weight in units of its gene",
+        CPPN,
+        "torch.autograd.grad(images, weights, slope.clone())",
+        "torch.autograd.grad(images, weights, slope.clone() * 2.0 * self.settings.weight_limit)",
+        "tests/test_cppn_ascend.py tests/test_kits.py",
+        fast=True,
+    ),
+    Bug(
+        "what is no connection moves too",
+        CPPN,
+        "torch.where(genomes.source < 0, genomes.weight, genes)",
+        "genes",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
+        "random networks with weights as large as can be",
+        CPPN,
+        "(self.settings.initial_weight / self.settings.weight_limit)",
+        "1.0",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
+        "Adam's mean square counted from the second step",
+        "search/rules.py",
+        "square / (1.0 - self.second**count)",
+        "square / (1.0 - self.second ** (count + 1))",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
+        "a rule that forgets its second number",
+        "search/rules.py",
+        "torch.stack([mean, square], 1)",
+        "torch.stack([mean, memory[:, 1]], 1)",
+        "tests/test_cppn_ascend.py",
+    ),
+    Bug(
         "a fingerprint without weights",
         "targets/torch.py",
         "digest.update(_bytes(value))",
@@ -388,10 +425,24 @@ BUGS = (
     ),
     Bug(
         "other settings admitted on resuming",
-        "verbs/fool.py",
+        "verbs/same.py",
         "if stored.get(key) != given.get(key):",
         "if stored.get(key) == given:",
         VERBS,
+    ),
+    Bug(
+        "a preset's other numbers admitted on resuming",
+        "verbs/same.py",
+        "if recorded.get(key) != numbers.get(key):",
+        "if recorded.get(key) == numbers:",
+        f"{VERBS}::test_resume_is_refused_where_a_preset_stands_for_other_numbers_now",
+    ),
+    Bug(
+        "an open run sees one step more than it did",
+        "run/read.py",
+        "AND number < ? ORDER BY number",
+        "AND number <= ? ORDER BY number",
+        "tests/test_faults.py::test_a_run_stays_as_it_was_opened_while_it_grows",
     ),
     Bug(
         "another target admitted on resuming",

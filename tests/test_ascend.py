@@ -74,9 +74,9 @@ class Watched(SignMomentum):
 
     seen: tuple[list[Ground], ...] = ([],)
 
-    def move(self, numbers: Tensor, momentum: Tensor, ground: Ground) -> tuple[Tensor, Tensor]:
+    def move(self, numbers: Tensor, memory: Tensor, ground: Ground) -> tuple[Tensor, Tensor]:
         self.seen[0].append(ground)
-        return super().move(numbers, momentum, ground)
+        return super().move(numbers, memory, ground)
 
 
 def test_the_slope_is_taken_at_the_image_on_the_grid() -> None:
@@ -220,17 +220,18 @@ def test_a_step_of_each_preset_against_the_released_code(name: str, step: int) -
     slope[3] *= 1e-7  # here the largest rate is met
     height = torch.tensor([0.1, 0.97, -0.4, 0.5], dtype=torch.float64)
     flat = images.reshape(4, -1)
-    got, momentum = rule.move(flat, torch.zeros_like(flat), Ground(slope.reshape(4, -1), height, step, centre))
+    memory = torch.zeros_like(flat).unsqueeze(1)
+    got, memory = rule.move(flat, memory, Ground(slope.reshape(4, -1), height, step, centre))
     for i in range(4):
         wanted = oracle_progress(
             rule, images[i].double().numpy(), slope[i].double().numpy(), height[i].item(), step, centre.double().numpy()
         )
         numpy.testing.assert_allclose(got[i].reshape(3, 5, 7).numpy(), wanted, rtol=1e-6, atol=1e-6)
-    assert not momentum.any()
+    assert not memory.any()
 
 
 def test_sign_momentum_against_numpy() -> None:
-    rule, at, momentum = SignMomentum(step=0.1, momentum=0.75), noise(3, 8).float(), torch.zeros(3, 8)
+    rule, at, momentum = SignMomentum(step=0.1, momentum=0.75), noise(3, 8).float(), torch.zeros(3, 1, 8)
     place, speed = at.numpy().astype(float), numpy.zeros((3, 8))
     for k in range(4):
         gradient = (1e-3 * 10.0**k * (noise(3, 8, seed=k) - 0.5)).float()
@@ -488,6 +489,7 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
 
     assert short(resolve(settings())) == ("paper", None, 200, 200)
     assert short(resolve(settings(by="ascend"))) == ("sign-momentum", "uniform", 30, None)
+    assert short(resolve(settings(by="ascend", encoding="cppn"))) == ("adam", "uniform", 300, None)
     assert short(resolve(settings(by="ascend", preset="nguyen-l2"))) == ("nguyen-l2", "mean", 1500, None)
     assert short(resolve(settings(by="squares"))) == ("random-squares", "uniform", 1000, None)
     for given in (settings(), settings(by="ascend"), settings(by="squares", start="grey")):
@@ -498,7 +500,7 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
     for words, message in (
         (
             {"by": "ascend", "preset": "paper"},
-            r"--preset of pixels-ascend: expected one of sign-momentum, nguyen-unreg",
+            r"--preset of pixels-ascend: expected one of sign-momentum, adam, nguyen-unreg",
         ),
         ({"by": "evolve", "preset": "nguyen-l2"}, "--preset of pixels-evolve: expected one of paper, released-code"),
         ({"by": "squares", "preset": "paper"}, "--preset of pixels-squares: expected one of random-squares; got"),

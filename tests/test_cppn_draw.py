@@ -51,4 +51,4 @@ def test_the_graph_is_well_formed_and_complete():
         tags = [re.sub(r"{.*}", "", element.tag) for element in picture]
         nodes, connections = (int(size[row]) for size in lean.sizes())
         assert tags.count("circle") == nodes + 4
-        assert tags.count("line") == connections
+        assert tags.count("path") == connections

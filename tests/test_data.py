@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import threading
 import zipfile
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy
@@ -98,6 +99,31 @@ def test_idx_files_come_back_as_they_were_written(tmp_path_factory, shape, first
     back = read_idx(path)
     assert back.dtype == torch.uint8
     assert torch.equal(back, values)
+
+
+def test_two_writers_of_one_idx_file_do_not_meet(tmp_path, monkeypatch):
+    """Two first runs on one machine fill the same cache: one of them must not rename what the other half wrote."""
+    replace, values = Path.replace, torch.arange(6, dtype=torch.uint8)
+
+    def late(part, path):
+        monkeypatch.setattr(Path, "replace", replace)
+        write_idx(path, values)
+        return replace(part, path)
+
+    monkeypatch.setattr(Path, "replace", late)
+    write_idx(tmp_path / "values", values)
+    assert torch.equal(read_idx(tmp_path / "values"), values)
+    assert [path.name for path in tmp_path.iterdir()] == ["values"]
+
+
+def test_an_idx_file_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_idx(tmp_path / "values", torch.zeros(3, dtype=torch.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_idx_header_is_big_endian_as_in_the_original_files(tmp_path):

@@ -164,6 +164,30 @@ def test_whoever_reads_a_run_does_not_make_its_writer_fail(tiny, tmp_path, monke
     assert open_run(tmp_path / "run").state == "done"
 
 
+def test_a_run_stays_as_it_was_opened_while_it_grows(tiny, tmp_path, monkeypatch):
+    """Otherwise a page made of a living run has more steps in its curve than evaluations in its headline."""
+    monkeypatch.setattr(record_module, "COMMIT_SECONDS", 0.0)
+
+    def shown(run):
+        return run.searches, run.steps(), run.takeovers(), run.judgements(), run.lineage("north")
+
+    with Session(Attempt.prepare(settings(tmp_path / "run"), tiny)) as session:
+        steps = iter(session)
+        next(steps)
+        opened = open_run(tmp_path / "run")
+        before, digest = str(shown(opened)), opened.digest()
+        for _ in steps:
+            pass
+        session.finish()
+    assert len(opened.steps()) == opened.searches[0].steps == 1
+    assert str(shown(opened)) == before
+    later = open_run(tmp_path / "run")
+    assert len(later.steps()) == later.searches[0].steps == 1 + 3
+    assert len(later.takeovers()) > len(opened.takeovers())
+    assert len(later.judgements()) == sum(len(record.kept()) for record in later.classes)
+    assert digest != opened.digest() == later.digest()  # the one that is of the moment of the call
+
+
 def test_a_lock_on_a_file_that_was_just_removed_is_no_lock(tmp_path, monkeypatch):
     """Between opening the lock file and locking it, the writer before may let go, and removes it."""
     flock = fcntl.flock
@@ -335,6 +359,46 @@ def test_only_what_can_be_resumed_says_so_when_interrupted(command, run, capsys,
     assert "--resume" not in capsys.readouterr().err
 
 
+class Greedy(torch.nn.Module):
+    """Wants more memory than any machine has, from its k-th call on."""
+
+    def __init__(self, module, calls):
+        super().__init__()
+        self.module, self.calls = module, calls
+
+    def forward(self, images):
+        self.calls -= 1
+        return self.module(images if self.calls > 0 else torch.empty(1 << 50))
+
+
+def test_no_memory_left_is_one_line_with_what_to_do_and_keeps_what_was_recorded(tiny, tmp_path, monkeypatch, capsys):
+    """Torch says it by a RuntimeError, which is what a fault of trompe would be, too."""
+    greedy = TorchTarget("tiny-0", Greedy(tiny.module, 4).eval(), tiny.spec, tiny.labels)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: greedy)
+    words = ["fool", "x", "--generations", "9", "--population", "20", "--quiet", "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"trompe fool: expected enough memory; got none left\. .+--resume.+--batch.+\.", line)
+    assert open_run(tmp_path / "run").searches[0].steps == 3
+
+
+def test_no_memory_left_to_read_a_run_is_not_damage_of_the_run(run, monkeypatch, capsys):
+    monkeypatch.setattr("trompe.run.read.unpack_levels", lambda *_: torch.empty(1 << 50))
+    assert main(["verify", str(run)]) == 2
+    assert capsys.readouterr().err == (
+        "trompe verify: expected enough memory; got none left. Free some memory and do it again.\n"
+    )
+
+
+def test_another_runtime_error_is_still_a_fault_of_trompe(run, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("trompe.cli.verify.parse", fail)
+    with pytest.raises(RuntimeError, match="a fault"):
+        main(["verify", str(run)])
+
+
 def test_a_label_cannot_command_the_terminal(tiny, tmp_path, monkeypatch, capsys):
     """A target folder comes from a stranger: its labels may hold escape sequences and line breaks."""
     hostile = TorchTarget("tiny-0", tiny.module, tiny.spec, ("\x1b[2Ja", "b\nverified   4 images", "c\r", "d\x07"))
@@ -377,7 +441,6 @@ def test_files_in_a_folder_that_the_user_named_are_not_overwritten(tmp_path, mon
     assert files(tmp_path / "data") == before
 
 
-@pytest.mark.xfail(strict=True, raises=sqlite3.OperationalError, reason="only a missing table is explained")
 def test_a_table_without_a_column_is_a_damaged_run(run):
     """Found by flipping bits in the schema; also what a foreign database with tables of the same names looks like."""
     connection = sqlite3.connect(run / DATABASE)
@@ -388,10 +451,12 @@ def test_a_table_without_a_column_is_a_damaged_run(run):
         open_run(run)
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="raised by the binding, not as an error of SQLite")
-def test_a_schema_that_is_no_text_is_a_damaged_run(run):
+def test_a_schema_that_is_no_text_is_a_damaged_run(run, tiny):
     content = (run / DATABASE).read_bytes()
     assert content.count(b"tabletakeovertakeover") == 1
     (run / DATABASE).write_bytes(content.replace(b"tabletakeover", b"tabletake\xefver"))
-    with pytest.raises(RunError, match=rf"{DATABASE}: expected .+; got .+\. [A-Z].+\."):
+    with pytest.raises(RunError, match=rf"{DATABASE}: expected an undamaged database; got .+\. [A-Z].+\."):
         open_run(run)
+    with pytest.raises(RunError, match=rf"{DATABASE}: expected an undamaged database; got .+\. [A-Z].+\."):
+        fool_with(settings(run, resume=True), tiny)
+    assert not (run / LOCK).exists()

@@ -11,7 +11,7 @@ from torch import nn
 from trompe.core.numerics import REJECTED, log_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Bids, Outputs
-from trompe.encodings import PixelGenomes, Pixels, PixelSettings
+from trompe.encodings import CPPN_PRESETS, LAYERED, Cppn, PixelGenomes, Pixels, PixelSettings
 from trompe.encodings.pixels import PRESETS
 from trompe.search import EveryClass, JudgeSettings
 from trompe.targets import TorchTarget
@@ -299,6 +299,37 @@ def test_pixels_conform(preset, spec):
     assert (report.findings, report.skipped) == ((), ())
 
 
+@pytest.mark.parametrize("settings", [CPPN_PRESETS["paper"], replace(LAYERED, hidden=(4, 3)), LAYERED])
+@pytest.mark.parametrize("spec", [ImageSpec(1, 28, 28), ImageSpec(3, 9, 7)])
+def test_networks_that_paint_conform(settings, spec):
+    report = examine_encoding(Cppn(spec, settings), spec)
+    assert (report.findings, report.skipped) == ((), ())
+
+
+@pytest.mark.parametrize("preset", ["released-code", "innovation"])
+def test_so_do_those_that_see_pixel_indices(preset):
+    spec = ImageSpec(1, 12, 12)
+    report = examine_encoding(Cppn(spec, CPPN_PRESETS[preset]), spec)
+    assert (report.findings, report.skipped) == ((), ())
+
+
+def test_what_no_gradient_moves_is_examined_without():
+    class Rigid:
+        """Pixels that are varied, and no more."""
+
+        name, genome_type = Pixels.name, PixelGenomes
+
+        def __init__(self):
+            inner = Pixels(TINY_SPEC)
+            self.random, self.vary, self.express, self.describe = (
+                inner.random, inner.vary, inner.express, inner.describe
+            )  # fmt: skip
+
+    report = examine_encoding(Rigid(), TINY_SPEC)
+    assert report.conforms
+    assert [line.split(":")[0] for line in report.skipped] == ["numbers moved", "slope"]
+
+
 class OffTheGrid(Pixels):
     def express(self, genomes):
         return genomes.genes.reshape(-1, *self.spec.shape)
@@ -429,6 +460,44 @@ class JoinsOne(PixelGenomes):
         return type(self)(torch.cat([self.genes, *(other.genes for other in others[:1])]))
 
 
+class Downhill(Pixels):
+    def pull_back(self, genomes, slope):
+        return -super().pull_back(genomes, slope)
+
+
+class TwiceAsSteep(Pixels):
+    def pull_back(self, genomes, slope):
+        return 2.0 * super().pull_back(genomes, slope)
+
+
+class HalfASlope(Pixels):
+    def pull_back(self, genomes, slope):
+        gradient = super().pull_back(genomes, slope).clone()
+        gradient[:, ::2] = 0.0
+        return gradient
+
+
+class SlopeOfOthers(Pixels):
+    def pull_back(self, genomes, slope):
+        return super().pull_back(genomes, slope).flip(0)
+
+
+class SlopeWithoutEnd(Pixels):
+    def pull_back(self, genomes, slope):
+        return super().pull_back(genomes, slope) / 0.0
+
+
+class NumbersInBytes(Pixels):
+    def numbers(self, genomes):
+        return 255.0 * super().numbers(genomes)
+
+
+class MovesInPlace(Pixels):
+    def with_numbers(self, genomes, numbers):
+        genomes.genes.copy_(numbers.clamp(0.0, 1.0))
+        return genomes
+
+
 def with_genomes(kind):
     class Other(Pixels):
         genome_type = kind
@@ -476,6 +545,13 @@ class ForeignGenomes(Pixels):
         (with_genomes(JoinsBackwards), "`join` must keep every genome, in order"),
         (with_genomes(JoinsOne), "`join` of 3, 5 and 2 genomes gave 8"),
         (ForeignGenomes, "must be of the type `genome_type`"),
+        (Downhill, "differs from finite differences of what is expressed"),
+        (TwiceAsSteep, "differs from finite differences of what is expressed"),
+        (HalfASlope, "differs from finite differences of what is expressed"),
+        (SlopeOfOthers, "differs from finite differences of what is expressed"),
+        (SlopeWithoutEnd, "must give finite numbers"),
+        (NumbersInBytes, "came back as others"),
+        (MovesInPlace, "`with_numbers` changed the genomes"),
     ],
 )
 def test_an_encoding_with_a_fault_is_found_out(kind, words):

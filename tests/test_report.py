@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 
 import trompe
 from trompe.cli.parse import parse
+from trompe.cli.summary import describe
 from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
@@ -433,3 +434,54 @@ def test_the_contact_sheet_bears_any_label(hostile: trompe.Run) -> None:
     top = shown.levels.permute(1, 2, 0).numpy()[0]
     scale = 240 // 6
     assert any((row[i : i + 6 * scale : scale] == top).all() for row in sheet[::8] for i in range(len(row) - 6 * scale))
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> trompe.Run:
+    folder = tmp_path_factory.mktemp("painted") / "run"
+    return made_run(folder, HOSTILE, ImageSpec(3, 6, 6), encoding="cppn", generations=12)
+
+
+def test_a_painted_tile_has_its_network_in_it(painted: trompe.Run) -> None:
+    tiles = read(trompe.report(painted.folder)).all("details", "tile")
+    for tile, label in zip(tiles, HOSTILE, strict=True):
+        drawing = trompe.draw(painted.folder, label, size="6", out=painted.folder / "drawn.png")
+        (network,) = tile.all("div", "network")
+        assert network.all("p")[0].text == str(drawing)
+        (graph,) = network.all("svg")
+        assert len(graph.all("circle")) - 4 == drawing.painting[0]
+        assert len(graph.all("path")) == drawing.painting[1]
+        (formula,) = network.all("pre")
+        assert formula.text.split() == drawing.text.split()
+
+
+def test_only_painted_tiles_have_networks(page: Node, hostile: trompe.Run) -> None:
+    assert not page.all("div", "network")
+    assert not read(trompe.report(hostile.folder)).all("div", "network")
+
+
+def test_graphs_keep_within_their_room_and_what_is_left_out_says_so(painted: trompe.Run, monkeypatch) -> None:
+    monkeypatch.setattr("trompe.showing.painted._ROOM_FEW", 9_000)
+    tiles = read(trompe.report(painted.folder)).all("details", "tile")
+    networks = [tile.all("div", "network")[0] for tile in tiles]
+    assert 1 <= sum(bool(network.all("svg")) for network in networks) < len(HOSTILE)
+    for network in networks:
+        assert re.match(r"[\d,]+ nodes?, [\d,]+ connection", network.all("p")[0].text)
+        assert bool(network.all("svg")) == bool(network.all("pre")) != ("left out" in network.text)
+
+
+def test_a_thousand_networks_keep_the_page_reasonable(tmp_path: Path) -> None:
+    labels = [f"class {i}" for i in range(1000)]
+    run = made_run(tmp_path / "run", labels, ImageSpec(3, 12, 12), encoding="cppn", generations=3, population=200)
+    path = trompe.report(run.folder)
+    assert path.stat().st_size < 15_000_000
+    networks = [tile.all("div", "network") for tile in read(path).all("details", "tile")]
+    assert all(len(network) == 1 for network in networks)
+    assert sum(bool(network[0].all("svg")) for network in networks) > 100
+
+
+def test_the_summary_says_how_large_the_networks_are(painted: trompe.Run, hostile: trompe.Run) -> None:
+    sizes = [trompe.draw(painted.folder, label, size="6", out=painted.folder / "drawn.png") for label in HOSTILE]
+    nodes, connections = median(s.nodes for s in sizes), median(s.connections for s in sizes)
+    assert f"networks   cppn-evolve: median {nodes:g} nodes, {connections:g} connections" in describe(painted)
+    assert not [line for line in describe(hostile) if line.startswith("networks")]

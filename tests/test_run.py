@@ -34,7 +34,7 @@ def about(spec, labels=("a", "b")):
     return About.now(
         settings={"seed": 0, "budget": None}, target={**target, "spec": spec.describe()},
         judge={"batch": 4, "threads": 1, "engine": "torch", "precision": "float32"}, encoding={"name": "pixels"},
-        levels=LEVELS,
+        search={}, levels=LEVELS,
     )  # fmt: skip
 
 

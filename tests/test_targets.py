@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trompe.core.numerics import from_levels
 from trompe.core.specs import ImageSpec
 from trompe.search import Judge, JudgeSettings
 from trompe.targets import TorchTarget, bundled_targets, load_target
-from trompe.targets.trained import load_trained, read_card, read_samples
+from trompe.targets.trained import load_trained, read_card, read_samples, save_trained
 from trompe.targets.training import errors
 from trompe.testing import examine_target
 
@@ -210,6 +211,21 @@ def test_damaged_samples_are_refused(folder):
     (folder / "samples.safetensors").write_bytes(b"no")
     with pytest.raises(TargetError, match=r"samples\.safetensors: expected the sample images of a trained network"):
         read_samples(folder)
+
+
+def test_a_network_is_written_byte_for_byte_with_the_rights_of_any_other_file(folder, tmp_path):
+    """A network trained on a server is for the group, too, where the umask says so."""
+    out = tmp_path / "out"
+    out.mkdir()
+    before = os.umask(0o027)
+    try:
+        save_trained(out, load_target(str(folder)).module, read_card(folder), read_samples(folder))
+    finally:
+        os.umask(before)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        path.name: path.read_bytes() for path in folder.iterdir()
+    }
+    assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o640}
 
 
 def test_the_five_promised_targets_are_there_and_small():

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import fields, replace
 
 import numpy
@@ -21,10 +22,12 @@ import trompe
 from trompe.core.errors import BadInput, RunError, TargetError
 from trompe.core.numerics import level_odds, log_odds
 from trompe.core.types import Outputs
+from trompe.encodings import PIXEL_PRESETS
 from trompe.run import open_run
-from trompe.search import JudgeSettings
-from trompe.settings import FoolSettings, RerunSettings, TrainSettings, VerifySettings
+from trompe.search import RULES, SQUARES, JudgeSettings
+from trompe.settings import AuditSettings, FoolSettings, RerunSettings, TrainSettings, VerifySettings
 from trompe.targets import TorchTarget
+from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Attempt, Session
 from trompe.verbs.methods import parse_time
 from trompe.verbs.verify import confirm
@@ -185,6 +188,44 @@ def test_settings_out_of_range_are_refused_before_anything_is_written(changes, m
     assert not (tmp_path / "run").exists()
 
 
+class Opaque(torch.nn.Module):
+    """Answers as another module does, and lets no gradient through."""
+
+    def __init__(self, module, how):
+        super().__init__()
+        self.module, self.how = module, how
+
+    def forward(self, images):
+        return self.module(images).detach() if self.how == "detached" else self.module(images.round().detach())
+
+
+class Spread(torch.nn.Module):
+    """Divides by each image's own spread, as is common; of an even image that is 0 / 0."""
+
+    def forward(self, images):
+        mean = images.mean((1, 2, 3), keepdim=True)
+        return (images - mean) / images.std((1, 2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("how", ["detached", "unreached"])
+def test_a_target_without_gradient_is_refused_before_anything_is_written(how, tiny, tmp_path):
+    module = deepcopy(tiny.module).requires_grad_(how == "unreached")
+    opaque = TorchTarget("tiny-0", Opaque(module, how).eval(), tiny.spec, tiny.labels)
+    with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
+        trompe.fool_with(FoolSettings("tiny-0", by="ascend", out=tmp_path / "run"), opaque)
+    with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
+        audit_session(AuditSettings("tiny-0", out=tmp_path / "run"), opaque)
+    assert not (tmp_path / "run").exists()
+    trompe.fool_with(FoolSettings("tiny-0", by="squares", generations=1, out=tmp_path / "run"), opaque)
+
+
+def test_a_target_that_has_no_answer_for_an_even_image_can_be_climbed(tiny, tmp_path):
+    module = torch.nn.Sequential(Spread(), tiny.module).eval()
+    spread = TorchTarget("tiny-0", module, tiny.spec, tiny.labels)
+    run = trompe.fool_with(FoolSettings("tiny-0", by="ascend", out=tmp_path / "run"), spread)
+    assert run.searches[0].steps
+
+
 @pytest.mark.parametrize("call", [1, 2, 3, 8, 13])
 def test_interrupted_and_resumed_equals_never_interrupted(call, tiny, tmp_path):
     whole = go(tiny, tmp_path / "whole")
@@ -221,6 +262,84 @@ def test_resume_with_other_settings_is_refused(key, tiny, tmp_path):
     other = {"seed": 1, "generations": 7, "preset": "released-code", "population": 60, "confidence": 0.9}
     with pytest.raises(RunError, match=rf"expected the settings the run was begun with, --{key} .*; got "):
         go(tiny, tmp_path / "run", resume=True, **{key: other.get(key, ("north",))})
+
+
+@pytest.mark.parametrize(
+    ("changes", "numbers"),
+    [
+        ({"by": "ascend"}, {"step": 0.1, "momentum": 0.75, "start": "uniform", "generations": 3, "batch": 4}),
+        ({"by": "squares"}, {"area": 0.3, "halving": 10, "start": "uniform", "generations": 3, "batch": 4}),
+        ({"by": "ascend", "preset": "nguyen-l2", "start": "grey"}, {"late": 0.02, "decay": 0.01, "start": "grey"}),
+        ({"by": "evolve"}, {"preset": "paper", "population": 200, "batch": 50, "generations": 3}),
+        ({"by": "scatter", "batch": 20, "population": 40}, {"preset": "paper", "population": 40, "batch": 20}),
+    ],
+)
+def test_a_run_says_its_numbers_and_not_only_the_name_of_a_preset(changes, numbers, tiny, tmp_path):
+    """The name may stand for others in the next version."""
+    run = trompe.fool_with(
+        FoolSettings("tiny-0", out=tmp_path / "run", generations=3, confidence=None, **changes), tiny
+    )
+    recorded = run.about.search[f"pixels-{changes['by']}"]
+    assert {name: recorded[name] for name in numbers} == numbers
+    assert ("population" in recorded) == (changes["by"] in ("evolve", "scatter"))
+
+
+@pytest.mark.parametrize("by", ["ascend", "squares"])
+def test_one_class_at_a_time_pads_nothing(by, tiny, tmp_path):
+    """The way to the fewest rows; in a group, closed classes leave places in the batch that are padded."""
+    forwards = {}
+    for batch in (1, 4):
+        settings = FoolSettings("tiny-0", by=by, batch=batch, out=tmp_path / str(batch))
+        search = trompe.fool_with(settings, tiny).searches[0]
+        assert search.reason == "confidence"
+        forwards[batch] = search.forwards - search.evaluations
+    assert forwards[1] == 0 < forwards[4]
+
+
+def test_an_audit_says_the_numbers_of_every_method(tiny, tmp_path):
+    settings = AuditSettings("tiny-0", methods=("pixels-ascend", "pixels-scatter"), budget=60, out=tmp_path / "run")
+    with audit_session(settings, tiny) as session:
+        numbers = session.about.search
+    assert list(numbers) == ["pixels-ascend", "pixels-scatter"]
+    assert numbers["pixels-ascend"]["preset"] == "sign-momentum"
+    assert numbers["pixels-scatter"]["population"] == 200
+
+
+@pytest.mark.parametrize(
+    ("by", "presets", "name", "change", "said"),
+    [
+        ("ascend", RULES, "sign-momentum", {"step": 0.2}, r"step 0\.1 of pixels-ascend; got 0\.2\."),
+        ("squares", SQUARES, "random-squares", {"area": 0.5}, r"area 0\.3 of pixels-squares; got 0\.5\."),
+        (
+            "evolve",
+            PIXEL_PRESETS,
+            "paper",
+            {"mutation_index": 9.0},
+            r"mutation_index 15\.0 of pixels-evolve; got 9\.0\.",
+        ),
+    ],
+)
+def test_resume_is_refused_where_a_preset_stands_for_other_numbers_now(
+    by, presets, name, change, said, tiny, tmp_path, monkeypatch
+):
+    settings = FoolSettings("tiny-0", by=by, out=tmp_path / "run", generations=3, confidence=None)
+    whole = trompe.fool_with(settings, tiny)
+    resumed = replace(settings, resume=True)
+    assert trompe.fool_with(resumed, tiny).digest() == whole.digest()
+    before = files(tmp_path / "run")
+    monkeypatch.setitem(presets, name, replace(presets[name], **change))
+    with pytest.raises(RunError, match=rf"--resume \S+: expected the numbers the run was begun with, {said} Go on"):
+        trompe.fool_with(resumed, tiny)
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_from_before_the_numbers_were_recorded_can_be_resumed(tiny, tmp_path):
+    go(tiny, tmp_path / "run")
+    connection = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    connection.execute("DELETE FROM about WHERE key = 'search'")
+    connection.commit()
+    connection.close()
+    assert go(tiny, tmp_path / "run", resume=True).about.search == {}
 
 
 def test_resume_on_another_target_is_refused(tiny, tmp_path):
@@ -343,6 +462,21 @@ def test_verify_and_rerun_refuse_other_weights(copy, tmp_path, monkeypatch):
     monkeypatch.setattr("trompe.verbs.verify.load_target", lambda _: trompe.load_target("lenet-mnist-b"))
     with pytest.raises(RunError, match=r"expected target lenet-mnist with fingerprint .*; got lenet-mnist-b"):
         trompe.verify(copy)
+
+
+def test_a_run_on_an_object_is_verified_with_the_object(tiny, tmp_path):
+    """No name leads to it, so `verify` cannot; and with another network nothing would be verified."""
+    run = go(tiny, tmp_path / "run")
+    before = files(run.folder)
+    found = trompe.verify_with(str(run.folder), tiny)
+    assert found.passed
+    assert found.exact
+    assert found.images == sum(len(record.kept()) for record in run.classes)
+    with pytest.raises(RunError, match=r"expected target tiny-0 with fingerprint .*; got tiny-5 with fingerprint"):
+        trompe.verify_with(run.folder, make_tiny_target(seed=5))
+    assert files(run.folder) == before
+    shrink(run.folder / run["north"].strongest.file)
+    assert not trompe.verify_with(run.folder, tiny).passed
 
 
 def test_rerun_gives_the_same_bytes(lenet_run, tmp_path):

@@ -1,8 +1,8 @@
 """trompe: how sure is your classifier about nonsense?
 
-Verbs are plain functions with the names of the commands: `fool`, `film`, `report`, `verify`, `rerun`, `train`.
-`load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
-importing the package costs nothing.
+Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `audit`, `report`, `verify`, `rerun`,
+`train`. `fool_with` and `verify_with` take a target that is an object of your own; `load_target` and `open_run` turn
+names and folders into objects. Everything is loaded when it is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.run import Run, open_run
     from trompe.settings import FoolSettings
+    from trompe.showing.draw import draw
     from trompe.showing.film import film
     from trompe.showing.report import report
     from trompe.targets import TorchTarget, bundled_targets, load_target
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
-    from trompe.verbs.verify import verify
+    from trompe.verbs.verify import verify, verify_with
 
 _HOMES = {
     "FoolSettings": "trompe.settings",
@@ -28,6 +29,7 @@ _HOMES = {
     "TrompeError": "trompe.core.errors",
     "audit": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
+    "draw": "trompe.showing.draw",
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
@@ -37,6 +39,7 @@ _HOMES = {
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
     "verify": "trompe.verbs.verify",
+    "verify_with": "trompe.verbs.verify",
 }
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "TrompeError",
     "audit",
     "bundled_targets",
+    "draw",
     "film",
     "fool",
     "fool_with",
@@ -55,6 +59,7 @@ __all__ = [
     "rerun",
     "train",
     "verify",
+    "verify_with",
 ]
 
 

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 Preset = Literal[
     "paper", "released-code", "innovation",
-    "sign-momentum", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
+    "sign-momentum", "adam", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
     "random-squares",
 ]  # fmt: skip
 """Every preset of some method; which are of which, `trompe fool --help` says."""
@@ -28,23 +28,23 @@ class FoolSettings:
     """The search: MAP-Elites over classes, gradient ascent, random squares (asks least), or the best of as many random
     inputs (the baseline)."""
     encoding: Literal["pixels", "cppn"] = "pixels"
-    """What evolves: one gene a pixel value, or (with evolve and scatter) a small network that paints regular images."""
+    """What evolves: one gene a pixel value, or (not with squares) a small network that paints regular images."""
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree, and for cppn innovation, without sine nodes. ascend: sign-momentum (the
-    default), or one of the paper's four rules nguyen-*. squares: random-squares."""
+    default), adam (for cppn the only one), or one of the paper's four rules nguyen-*. squares: random-squares."""
     start: Literal["uniform", "mean", "black", "grey", "low-frequency"] | None = None
     """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey. By default
-    uniform; mean with the presets nguyen-*."""
+    uniform, which for cppn means random networks and is all there is; mean with the presets nguyen-*."""
     generations: int | None = None
-    """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, or
-    as many as its nguyen-* preset takes; of squares 1000."""
+    """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, 300
+    with adam, or as many as its nguyen-* preset takes; of squares 1000."""
     population: int | None = None
     """Candidates a generation, and in the random beginning, of evolve and scatter; by default 200."""
     batch: int | None = None
     """Candidates judged together before the archive changes; divides the population. By default 50 where that divides
     it, otherwise all of it; with the preset released-code always all of it. Of ascend and squares: how many classes are
-    attempted at a time, by default up to 50."""
+    attempted at a time, by default up to 50; with 1 no batch is padded, so the fewest rows are sent."""
     budget: int | None = None
     """Evaluations (candidates judged) at most; by default as many as the generations take."""
     confidence: float | None = 0.9999
@@ -69,7 +69,9 @@ class FoolSettings:
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
 
 
-Method = Literal["pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares", "pixels-scatter", "cppn-scatter"]
+Method = Literal[
+    "pixels-evolve", "cppn-evolve", "pixels-ascend", "cppn-ascend", "pixels-squares", "pixels-scatter", "cppn-scatter"
+]
 """Encoding and search together, as results name them."""
 
 
@@ -90,6 +92,8 @@ class AuditSettings:
     """Labels to attempt; by default all."""
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
+    repeats: int = 1
+    """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """Of torch. More than one is slower on small images and other bytes."""
     survive: tuple[str, ...] = ()
@@ -151,6 +155,25 @@ class FilmSettings:
     """Recorded pictures at most, evenly spread over the lineage; each two are faded into each other."""
     out: Path | None = None
     """File to write, .png (animated, exact) or .gif; by default film-CLASS.png in the run folder."""
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """Draw the strongest image of a class that a network painted again, at any size, and say what the network is."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder."""
+    label: Annotated[str, arg(name="class", metavar="LABEL")]
+    """The class; of several searches with networks, the one whose image is strongest."""
+    _: KW_ONLY
+    size: str = "512"
+    """Pixels: one number for the longer side, or height and width like 300x400."""
+    formula: bool = False
+    """Write the network's formula too, one line a node, into a .txt beside the picture."""
+    graph: bool = False
+    """Write its graph too, as an .svg beside the picture."""
+    out: Path | None = None
+    """File to write, .png; by default draw-CLASS.png in the run folder."""
 
 
 @dataclass(frozen=True)

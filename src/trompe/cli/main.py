@@ -7,7 +7,7 @@ from importlib import import_module
 from types import FrameType
 
 from trompe.cli.parse import COMMANDS, RESUMABLE, UsageError, plain
-from trompe.core.errors import TrompeError
+from trompe.core.errors import TrompeError, out_of_memory
 
 DONE, FAULT, BAD_INPUT, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes: done; a fault of trompe; bad input; a gate or verification failed; undecided; interrupted, resumable."""
@@ -36,8 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except MemoryError:
-        return _say("expected enough memory; got none left. Choose a smaller --population or --batch.", BAD_INPUT)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        return _say(f"trompe {words[0]}: expected enough memory; got none left. {_spare(words[0])}", BAD_INPUT)
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -73,6 +75,13 @@ def overview() -> str:
     parts += ["", "trompe COMMAND --help tells more. Begin with: trompe demo"]
     parts += ["Exit codes: 0 done, 1 fault of trompe, 2 bad input, 3 failed, 4 undecided, 130 interrupted."]
     return "\n".join(parts)
+
+
+def _spare(command: str) -> str:
+    if command not in RESUMABLE:
+        return "Free some memory and do it again."
+    go_on = "Free some memory and go on with --resume, which keeps what was recorded"
+    return f"{go_on}, or begin anew with a smaller --batch or --population." if command == "fool" else f"{go_on}."
 
 
 def _say(message: object, code: int) -> int:

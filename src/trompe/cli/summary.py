@@ -1,33 +1,39 @@
 """What came of a run, in lines for a terminal; every number is from the run folder."""
 
+from collections import Counter
 from statistics import median
 from typing import Any
 
 from trompe.core.numerics import say_confidence
 from trompe.run import Run
+from trompe.run.painters import Painter, middle_size, painters
+from trompe.run.read import SearchRecord
 from trompe.run.survived import counted
+from trompe.showing.tables import say_share
 
 _TOP, _SURVIVAL = 0.9999, 0.99
 
 
 def describe(run: Run) -> list[str]:
-    """The result: one line a class with a column a method, then the counts of each method, then the costs."""
-    lines = [*_table(run), ""]
+    """The result: one line a class with a column a method, then the counts of each search, then the costs."""
+    lines = [*_table(_columns(run)), *_repeats(run), ""]
     for search in run.searches:
         records = [record for record in run.classes if record.search == search.number]
-        lines.append(f"{search.method:<15} {_counts(records)}")
+        lines.append(f"{search.method:<15}{_which(run, search)} {_counts(records)}")
     searches = run.searches
     evaluations, seconds = sum(search.evaluations for search in searches), sum(search.seconds for search in searches)
     odds = [record.strongest.log_odds for record in run.classes if record.strongest]
     rate = evaluations / seconds if seconds else 0.0
+    best = f" (each in the best of {run.repeats} runs)" if run.repeats > 1 else ""
     counts = ", ".join(f"{run.confident(level)} at {100 * level:g} %" for level in run.about.levels[2:])
     return [
         *lines,
         "",
-        f"{run.about.target['name']} is confident of nonsense: {counts}",
+        f"{run.about.target['name']} is confident of nonsense: {counts}{best}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
-        f"ended by   {', '.join(search.reason or search.state for search in searches)}",
+        f"ended by   {_ends(run)}",
+        *_networks(run),
         *_survival(run),
         "readable   not measured (whether a person sees the class in an image)",
         f"images     {run.folder / 'images'}",
@@ -44,20 +50,61 @@ def _survival(run: Run) -> list[str]:
     ]
 
 
-def _table(run: Run) -> list[str]:
-    labels = list(dict.fromkeys(record.label for record in run.classes))
-    cells = {(record.search, record.label): _cell(record) for record in run.classes}
+def _which(run: Run, search: SearchRecord) -> str:
+    """Which of a method's runs a search is, where it has several."""
+    same = [other.number for other in run.searches if other.method == search.method]
+    return f" run {same.index(search.number) + 1}:" if run.repeats > 1 else ""
+
+
+def _ends(run: Run) -> str:
+    """Why each search ended; counted where there are many."""
+    reasons = [search.reason or search.state for search in run.searches]
+    if run.repeats == 1:
+        return ", ".join(reasons)
+    return ", ".join(f"{reason} ({count} of {len(reasons)})" for reason, count in Counter(reasons).items())
+
+
+def _repeats(run: Run) -> list[str]:
+    """What the table counts, where it counts runs."""
+    if run.repeats == 1:
+        return []
+    return [f"of {run.repeats} runs of each method, those that reached 99.99 % (95 % Wilson interval over the runs)"]
+
+
+def _networks(run: Run) -> list[str]:
+    """How large the networks are that paint the strongest images; nothing where no method has any."""
+    found: dict[str, list[Painter]] = {}
+    for (search, _), painter in painters(run).items():
+        found.setdefault(run.searches[search].method, []).append(painter)
+    sizes = {method: middle_size(networks) for method, networks in found.items()}
+    return [
+        f"networks   {method}: median {nodes:g} nodes, {connections:g} connections"
+        for method, (nodes, connections) in sizes.items()
+    ]
+
+
+def _columns(run: Run) -> dict[str, dict[str, str]]:
+    """By method and label: the strongest image, or in how many of its runs the method reached the class."""
+    columns: dict[str, dict[str, str]] = {search.method: {} for search in run.searches}
+    if run.repeats > 1:
+        for (label, method), share in run.repeated(_TOP).items():
+            columns[method][label] = say_share(share)
+        return columns
+    for record in run.classes:
+        columns[record.method][record.label] = _cell(record)
+    return columns
+
+
+def _table(columns: dict[str, dict[str, str]]) -> list[str]:
+    labels = list(dict.fromkeys(label for cells in columns.values() for label in cells))
     first = max(len(label) for label in labels)
-    widths = [
-        max(len(search.method), *(len(cells[search.number, label]) for label in labels)) for search in run.searches
-    ]
-    head = [f"{search.method:<{width}}" for search, width in zip(run.searches, widths, strict=True)]
-    rows = [
-        [f"{cells[search.number, label]:<{width}}" for search, width in zip(run.searches, widths, strict=True)]
-        for label in labels
-    ]
+    widths = {method: max(len(method), *(len(cell) for cell in cells.values())) for method, cells in columns.items()}
+    head = [f"{method:<{width}}" for method, width in widths.items()]
     lines = ["   ".join([" " * first, *head]).rstrip()]
-    return lines + ["   ".join([f"{label:<{first}}", *row]).rstrip() for label, row in zip(labels, rows, strict=True)]
+    for label in labels:
+        row = [f"{cells.get(label, ''):<{widths[method]}}" for method, cells in columns.items()]
+        lines.append("   ".join([f"{label:<{first}}", *row]).rstrip())
+    return lines
 
 
 def _cell(record: Any) -> str:

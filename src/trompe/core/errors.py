@@ -36,3 +36,17 @@ class DataError(TrompeError, OSError):
 
 class RunError(TrompeError, OSError):
     """A run folder cannot be read, written or resumed."""
+
+
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error only says that there is no memory left, which torch says by a `RuntimeError`.
+
+    Example:
+        >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("sizes do not match"))
+        (True, False)
+    """
+    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+    return said or isinstance(error, MemoryError)

@@ -1,6 +1,7 @@
 """The IDX format of MNIST and its relatives: a typed header, then bytes."""
 
 import gzip
+import secrets
 import struct
 import zlib
 from pathlib import Path
@@ -53,9 +54,12 @@ def parse_idx(content: bytes, where: Path | str) -> Tensor:
 def write_idx(path: Path, values: Tensor) -> None:
     """Store a uint8 tensor as a plain IDX file; written as a whole or not at all."""
     head = bytes([0, 0, _UNSIGNED_BYTES, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(head + values.contiguous().numpy().tobytes())
-    part.replace(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")  # another process may be writing the same file
+    try:
+        part.write_bytes(head + values.contiguous().numpy().tobytes())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _unusable(where: Path | str, expected: str, got: str) -> DataError:

@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,12 +26,14 @@ class About:
         settings: The command's settings as they were resolved, without the folder.
         target: Name, fingerprint, labels, link and spec of the classifier.
         judge: How it is asked; enforced when the run is resumed or repeated.
-        encoding: Name and every setting of the encoding.
+        encoding: By method, name and every setting of the encoding.
         levels: Confidence levels for which the first image is kept, ascending.
         versions: Of trompe and what computes the numbers.
         machine: Type of machine on which bytes are promised to repeat.
         commit: The git commit of trompe's own source, or "not a checkout".
         created: UTC, to the second.
+        search: By method, preset and every number of the search, so that they are known even where a later trompe
+            gives the preset others. Empty in runs from before they were recorded.
     """
 
     settings: dict[str, Any]
@@ -43,17 +45,17 @@ class About:
     machine: str
     commit: str
     created: str
+    search: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def now(
+    def now(  # noqa: PLR0913  one for each thing that is fixed
         cls, *, settings: dict[str, Any], target: dict[str, Any], judge: dict[str, Any], encoding: dict[str, Any],
-        levels: tuple[float, ...],
+        search: dict[str, Any], levels: tuple[float, ...],
     ) -> Self:  # fmt: skip
         """A record of these things, on this machine, at this moment."""
         created = datetime.now(UTC).replace(microsecond=0).isoformat()
-        return cls(
-            settings, target, judge, encoding, levels, describe_versions(), describe_machine(), _commit(), created
-        )
+        found = (describe_versions(), describe_machine(), _commit(), created)
+        return cls(settings, target, judge, encoding, levels, *found, search)
 
     def to_items(self) -> dict[str, Any]:
         """Every field by name, JSON-ready."""
@@ -62,8 +64,8 @@ class About:
     @classmethod
     def from_items(cls, items: dict[str, Any]) -> Self:
         """From what `to_items` gave; keys that are no fields are left out."""
-        known = {field.name: items[field.name] for field in fields(cls)}
-        return cls(**{**known, "levels": tuple(known["levels"])})
+        known = {own.name: items[own.name] for own in fields(cls) if own.name != "search"}
+        return cls(**{**known, "levels": tuple(known["levels"]), "search": items.get("search", {})})
 
 
 def describe_versions() -> dict[str, str]:

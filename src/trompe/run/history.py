@@ -73,11 +73,11 @@ def lineages(
             yield [Ancestor(link, step, unpack_levels(blob, picture_shape(shape))) for link, (step, blob) in found]
 
 
-def takeovers(folder: Path, search: int) -> list[Takeover]:
-    """Every takeover of a search, in order."""
-    query = "SELECT step, niche, value FROM takeover WHERE search = ? ORDER BY step, niche"
+def takeovers(folder: Path, search: int, steps: int) -> list[Takeover]:
+    """Every takeover in the first so many steps of a search, in order."""
+    query = "SELECT step, niche, value FROM takeover WHERE search = ? AND step < ? ORDER BY step, niche"
     with reading(folder) as connection:
-        return [Takeover(*row) for row in connection.execute(query, (search,))]
+        return [Takeover(*row) for row in connection.execute(query, (search, steps))]
 
 
 def spread(items: list[int], most: int | None) -> list[int]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,8 @@ class SearchRecord:
 class Run:
     """A run folder as it stood when it was opened.
 
+    While the run grows, all of this stays as it was, but for `digest`; open it again to see more.
+
     Attributes:
         folder: Where it is.
         about: What was fixed when it began.
@@ -131,11 +133,18 @@ class Run:
     about: About
     searches: tuple[SearchRecord, ...]
     classes: tuple[ClassRecord, ...]
+    _judgements: dict[tuple[int, int, float], float] = field(repr=False)
 
     @property
     def state(self) -> str:
         """``done`` where every search is; otherwise the state of the first that is not."""
         return next((search.state for search in self.searches if search.state != "done"), "done")
+
+    @property
+    def repeats(self) -> int:
+        """How often the method that ran most often ran; 1 where each ran once, or none has been planned."""
+        methods = [search.method for search in self.searches]
+        return max((methods.count(method) for method in methods), default=1)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -185,9 +194,8 @@ class Run:
 
     def steps(self, search: int = 0) -> list[dict[str, Any]]:
         """Statistics of every step of a search: number, evaluations, forwards, backwards, and those of the archive."""
-        query = "SELECT number, evaluations, forwards, backwards, statistics FROM step WHERE search = ? ORDER BY number"
         with reading(self.folder) as connection:
-            rows = connection.execute(query, (search,)).fetchall()
+            rows = connection.execute(_STEPS, (search, self._steps_seen(search))).fetchall()
         names = ("number", "evaluations", "forwards", "backwards")
         with undamaged(self.folder):
             return [{**dict(zip(names, row[:4], strict=True)), **json.loads(row[4])} for row in rows]
@@ -207,13 +215,11 @@ class Run:
 
     def takeovers(self, search: int = 0) -> list[Takeover]:
         """Every change of hands in a search: step, niche and the value that won, in order."""
-        return takeovers(self.folder, search)
+        return takeovers(self.folder, search, self._steps_seen(search))
 
     def judgements(self) -> dict[tuple[int, int, float], float]:
         """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""
-        with reading(self.folder) as connection:
-            rows = connection.execute("SELECT search, niche, level, log_odds FROM judgement").fetchall()
-        return {(search, niche, level): log_odds for search, niche, level, log_odds in rows}
+        return dict(self._judgements)
 
     def survival(self) -> dict[tuple[int, int, float, str], float]:
         """Log-odds by search, niche, level (0 for the strongest image) and transform; empty where not measured."""
@@ -225,15 +231,25 @@ class Run:
         return {(search, niche, level, transform): odds for search, niche, level, transform, odds in rows}
 
     def digest(self) -> str:
-        """sha256 of everything the run promises to repeat: all that is recorded, but for times and the machine."""
+        """sha256 of everything the run promises to repeat: all that is recorded, but for times and the machine.
+
+        Of the folder at the moment of the call, since what a growing run overwrites cannot be read later: compare
+        the digests of finished runs.
+        """
         digest = hashlib.sha256()
-        fixed = (self.about.settings, self.about.target, self.about.judge, self.about.encoding, self.about.levels)
+        about = self.about
+        fixed = (about.settings, about.target, about.judge, about.encoding, about.search, about.levels)
         digest.update(json.dumps(fixed, sort_keys=True).encode())
         with reading(self.folder) as connection:
+            connection.execute("BEGIN")  # one moment for all tables
             for query in _REPEATABLE:
                 for row in connection.execute(query):
                     digest.update(repr(row).encode())
         return digest.hexdigest()
+
+    def _steps_seen(self, search: int) -> int:
+        """How many steps of a search there were; they are numbered from 0, and none is ever changed."""
+        return next((record.steps for record in self.searches if record.number == search), 0)
 
     def _check_level(self, level: float) -> None:
         if level not in self.about.levels:
@@ -245,6 +261,9 @@ class Run:
             )
 
 
+_STEPS = """
+SELECT number, evaluations, forwards, backwards, statistics FROM step WHERE search = ? AND number < ? ORDER BY number
+"""
 _REPEATABLE = (
     "SELECT search, method, niches, state, reason FROM search ORDER BY search",
     "SELECT search, number, evaluations, forwards, backwards, statistics, state FROM step ORDER BY search, number",
@@ -274,7 +293,9 @@ def open_run(folder: Path | str) -> Run:
         firsts = connection.execute(
             "SELECT search, niche, candidate, log_odds, input, level FROM first ORDER BY level"
         ).fetchall()
-        return Run(folder, about, searches, _classes(about, searches, strongest, firsts))
+        judged = connection.execute("SELECT search, niche, level, log_odds FROM judgement").fetchall()
+        judgements = {(search, niche, level): log_odds for search, niche, level, log_odds in judged}
+        return Run(folder, about, searches, _classes(about, searches, strongest, firsts), judgements)
 
 
 _SEARCHES = """

@@ -15,7 +15,7 @@ from trompe.run.about import SCHEMA_VERSION, About
 from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.run.folder import clear, holds_more, prepare, release, take_lock
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
-from trompe.run.schema import DATABASE, SURVIVAL, TABLES, check_schema, translate, undamaged
+from trompe.run.schema import DATABASE, FAILURES, SURVIVAL, TABLES, check_schema, translate, undamaged
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
@@ -28,7 +28,7 @@ def _explained(method: "Callable[Concatenate[Recorder, P], R]") -> "Callable[Con
     def call(self: "Recorder", /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
-        except sqlite3.Error as cause:
+        except FAILURES as cause:
             raise translate(cause, self.folder) from cause
 
     call.__doc__, call.__name__ = method.__doc__, method.__name__
@@ -243,7 +243,7 @@ def _tally(row: Row) -> Tally:
 def _opening(folder: Path, lock: int) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as cause:
+    except FAILURES as cause:
         release(folder, lock)
         raise translate(cause, folder) from cause
     except RunError:

@@ -144,7 +144,7 @@ def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[
 
 def _repeats(run: Run) -> dict[str, Any] | str:
     """By method, label and level: in how many repeats the level was reached; in words where there was one run each."""
-    if len({search.method for search in run.searches}) == len(run.searches):
+    if run.repeats == 1:
         return f"{NOT_MEASURED}: one run of each method gives counts, without an interval"
     shares = {level: run.repeated(level) for level in run.about.levels}
     table: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from trompe.core.errors import RunError, TrompeError
+from trompe.core.errors import RunError, TrompeError, out_of_memory
 from trompe.run.about import SCHEMA_VERSION
 
 DATABASE = "run.sqlite"
@@ -67,12 +67,17 @@ _REMEDIES = (
     ("locked", "a run that nobody else writes to", "Wait for the other process, or stop it."),
     ("not a database", "the database of a trompe run", "Restore the file; it was changed by something else."),
     ("no such table", "the database of a trompe run", "Give the folder that was --out of `trompe fool`."),
+    ("no such column", "the database of a trompe run", "Restore the folder, or make the run again."),
     ("could not decode", "an undamaged database", "Restore the folder, or make the run again."),
+    ("codec can't decode", "an undamaged database", "Restore the folder, or make the run again."),
     ("malformed", "an undamaged database", "Restore the folder, or make the run again."),
 )
 
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What a query raises. The second where an error of SQLite's quotes the database and the quotation is no text."""
 
-def translate(cause: sqlite3.Error, folder: Path) -> Exception:
+
+def translate(cause: sqlite3.Error | UnicodeDecodeError, folder: Path) -> Exception:
     """What a database error means for the person who sees it; the error itself where only trompe can be at fault."""
     text = str(cause).lower()
     for sign, expected, do in _REMEDIES:
@@ -91,7 +96,7 @@ def undamaged(folder: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, IndexError, RuntimeError, zlib.error, SafetensorError) as cause:
-        if isinstance(cause, TrompeError):
+        if isinstance(cause, TrompeError) or out_of_memory(cause):
             raise
         raise RunError(
             expected="an undamaged database",
@@ -125,7 +130,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         try:
             check_schema(connection, folder)
             yield connection
-        except sqlite3.Error as cause:
+        except FAILURES as cause:
             raise translate(cause, folder) from cause
 
 
@@ -159,6 +164,6 @@ def _connect_to_read(path: Path, stack: ExitStack) -> sqlite3.Connection:
                 shutil.copy(part, scratch)
             connection = sqlite3.connect(scratch / path.name)
             stack.callback(connection.close)
-    except sqlite3.DatabaseError:  # damaged: let the caller's first query say how
+    except FAILURES:  # damaged: let the caller's first query say how
         pass
     return connection

@@ -25,13 +25,13 @@ class _Climbers(Generic[G]):
 
     Attributes:
         genomes: One a member.
-        momentum: Float32, shape (members, numbers).
+        memory: What the rule remembers of each; shape (members, kinds, numbers).
         ids: Int64, shape (members,), the candidate that each stood at before it moved here; -1 at the start.
         stuck: Bool, shape (members,), who found no slope at all and gave up.
     """
 
     genomes: G
-    momentum: Tensor
+    memory: Tensor
     ids: Rows
     stuck: Tensor
 
@@ -109,8 +109,9 @@ class _Way(Generic[G]):
         encoding, members = self.contest.encoding, len(turn.niches)
         stream = Stream(self.seed, f"ascend/{encoding.name}", turn.number)
         genomes = begin(encoding, self.contest.judge.target, self.rule.start, members, stream)
-        momentum = torch.zeros_like(self.climbable.numbers(genomes))
-        return _Climbers(genomes, momentum, torch.full((members,), -1), torch.zeros(members, dtype=torch.bool))
+        numbers = self.climbable.numbers(genomes)
+        memory = numbers.new_zeros(members, self.rule.kinds, numbers.shape[1])
+        return _Climbers(genomes, memory, torch.full((members,), -1), torch.zeros(members, dtype=torch.bool))
 
     def look(self, climbers: _Climbers[G], turn: Turn, members: Rows, tally: Tally) -> _Look[G]:
         """Judge where these members stand, each with the slope for its own class."""
@@ -131,13 +132,13 @@ class _Way(Generic[G]):
         gradient = self.climbable.pull_back(genomes, look.slope.gradient)
         centre = centre_image(self.contest.judge.target)
         ground = Ground(gradient, look.slope.height, turn.steps, centre)
-        numbers, momentum = self.rule.move(self.climbable.numbers(genomes), climbers.momentum[members], ground)
+        numbers, memory = self.rule.move(self.climbable.numbers(genomes), climbers.memory[members], ground)
         source = torch.arange(len(turn.niches))
         source[members] = len(source) + torch.arange(len(members))
         everyone = climbers.genomes.join([self.climbable.with_numbers(genomes, numbers)]).take(source)
         return _Climbers(
             everyone,
-            climbers.momentum.index_copy(0, members, momentum),
+            climbers.memory.index_copy(0, members, memory),
             climbers.ids.index_copy(0, members, look.candidates.ids),
             climbers.stuck.index_copy(0, members, (gradient == 0.0).all(1)),
         )

@@ -1,5 +1,6 @@
 """The seam between searching and judging: one engine, one batch size, one thread count, chosen once and stored."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from trompe.core.check import check_outputs
 from trompe.core.errors import TargetError
+from trompe.core.numerics import from_levels
 from trompe.core.types import Images, Outputs, Target
 
 
@@ -92,6 +94,18 @@ class Judge:
             raise _no_gradient(self.target, "a gradient that is not a number")
         slack = None if outputs.slack is None else outputs.slack.detach()
         return Slope(Outputs(outputs.logits.detach(), slack), heights.detach(), gradient)
+
+    def check_slope(self) -> None:
+        """Make sure that a gradient can be taken through the target, by taking one.
+
+        Of one image with many levels: of an even grey, a network that divides by an image's own spread has no answer.
+
+        Raises:
+            TargetError: As for `slope`.
+        """
+        shape = self.target.spec.shape
+        levels = (torch.arange(math.prod(shape)) % 256).to(torch.uint8).reshape(1, *shape)
+        self.slope(from_levels(levels), lambda outputs: outputs.logits.to(torch.float64).sum(1))
 
     def forwards(self, n: int) -> int:
         """Rows that judging n inputs sends to the network, padding included, ten crops as ten."""

@@ -1,19 +1,22 @@
-"""How gradient ascent moves: steps by sign and momentum, and the rule of Nguyen 2015 with its four parameter sets."""
+"""How gradient ascent moves: by sign and momentum, by Adam, by the rule of Nguyen 2015 with its four parameter sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
+from trompe.core.errors import BadInput
 from trompe.core.numerics import Link, class_log_odds
 from trompe.core.types import Outputs, Rows
 from trompe.search import regularisers
 from trompe.search.starts import Image, Start
 
 Numbers = Float32[Tensor, "n numbers"]
+Memory = Float32[Tensor, "n kinds numbers"]
+"""What a rule keeps of the moves so far: one or more numbers for each that is moved, 0 at the start of a turn."""
 Heights = Float64[Tensor, " n"]
 
 _LEVELS = 255.0
@@ -37,7 +40,7 @@ class Ground:
 
 
 class Rule(Protocol):
-    """What is climbed, and how far a step goes. It holds no state; its momentum comes in and goes out."""
+    """What is climbed, and how far a step goes. It holds no state; its memory comes in and goes out."""
 
     @property
     def start(self) -> Start:
@@ -49,12 +52,17 @@ class Rule(Protocol):
         """Steps it takes unless told otherwise."""
         ...
 
+    @property
+    def kinds(self) -> int:
+        """How many numbers it remembers of each that it moves."""
+        ...
+
     def height(self, outputs: Outputs, classes: Rows, link: Link) -> Heights:
         """What is climbed, of each row for its class, with a gradient."""
         ...
 
-    def move(self, numbers: Numbers, momentum: Numbers, ground: Ground) -> tuple[Numbers, Numbers]:
-        """Where to go, and the momentum from there on; what was given is left as it was."""
+    def move(self, numbers: Numbers, memory: Memory, ground: Ground) -> tuple[Numbers, Memory]:
+        """Where to go, and what to remember from there on; what was given is left as it was."""
         ...
 
 
@@ -74,8 +82,10 @@ class SignMomentum:
         momentum: Share of the old direction that stays.
         start: Where a turn begins; one of `STARTS`.
         generations: Steps it takes unless told otherwise.
+        kinds: It remembers the momentum.
     """
 
+    kinds: ClassVar[int] = 1
     step: float = 0.1
     momentum: float = 0.75
     start: Start = "uniform"
@@ -85,11 +95,53 @@ class SignMomentum:
         """Log-odds of the class where it is accepted, slack where it is not."""
         return _height(outputs, classes, link, as_probability=False)
 
-    def move(self, numbers: Numbers, momentum: Numbers, ground: Ground) -> tuple[Numbers, Numbers]:
+    def move(self, numbers: Numbers, memory: Memory, ground: Ground) -> tuple[Numbers, Memory]:
         """One step of the given size."""
         size = ground.gradient.abs().mean(1, keepdim=True)
-        direction = self.momentum * momentum + ground.gradient / size.clamp(min=torch.finfo(torch.float32).tiny)
-        return numbers + self.step * direction.sign(), direction
+        direction = self.momentum * memory[:, 0] + ground.gradient / size.clamp(min=torch.finfo(torch.float32).tiny)
+        return numbers + self.step * direction.sign(), direction.unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Steps that are small in numbers whose gradients quarrel, made for numbers of unlike effect such as weights.
+
+    ``m <- first * m + (1 - first) * g``, ``v <- second * v + (1 - second) * g^2``, each divided by what is missing of
+    its weights (1 - first^t, 1 - second^t), then ``x <- x + step * m / (sqrt(v) + tiny)``, where g is the slope of the
+    log-odds. Where g was always exactly 0, nothing moves.
+
+    Reference: Kingma 2015.
+
+    Attributes:
+        step: About the most that a number moves in a step.
+        first: Share of the old mean gradient that stays.
+        second: Share of the old mean square that stays.
+        tiny: Keeps a step finite.
+        start: Where a turn begins; one of `STARTS`.
+        generations: Steps it takes unless told otherwise.
+        kinds: It remembers both means.
+    """
+
+    kinds: ClassVar[int] = 2
+    step: float = 0.03
+    first: float = 0.9
+    second: float = 0.999
+    tiny: float = 1e-8
+    start: Start = "uniform"
+    generations: int = 300
+
+    def height(self, outputs: Outputs, classes: Rows, link: Link) -> Heights:
+        """Log-odds of the class where it is accepted, slack where it is not."""
+        return _height(outputs, classes, link, as_probability=False)
+
+    def move(self, numbers: Numbers, memory: Memory, ground: Ground) -> tuple[Numbers, Memory]:
+        """One step, and both means of the gradients so far."""
+        mean = self.first * memory[:, 0] + (1.0 - self.first) * ground.gradient
+        square = self.second * memory[:, 1] + (1.0 - self.second) * ground.gradient.square()
+        count = ground.step + 1
+        size = (square / (1.0 - self.second**count)).sqrt() + self.tiny
+        moved = numbers + self.step * (mean / (1.0 - self.first**count)) / size
+        return moved, torch.stack([mean, square], 1)
 
 
 @dataclass(frozen=True)
@@ -117,8 +169,10 @@ class Progress:
         benefit_percentile: Of pixels whose contribution is clipped to the mean.
         max_rate: Of the learning rate, for images in 0 .. 255.
         start: Where a turn begins; one of `STARTS`.
+        kinds: It remembers nothing; what it is given goes out as it came.
     """
 
+    kinds: ClassVar[int] = 1
     generations: int
     early: float
     late: float
@@ -134,14 +188,25 @@ class Progress:
         """Probability of the class where it is accepted, slack where it is not."""
         return _height(outputs, classes, link, as_probability=True)
 
-    def move(self, numbers: Numbers, momentum: Numbers, ground: Ground) -> tuple[Numbers, Numbers]:
-        """One step towards the desired rise, and the regularisers."""
+    def move(self, numbers: Numbers, memory: Memory, ground: Ground) -> tuple[Numbers, Memory]:
+        """One step towards the desired rise, and the regularisers.
+
+        Raises:
+            BadInput: The numbers are not the values of an image.
+        """
         centre = ground.centre.to(torch.float64)
+        if numbers.shape[1] != centre.numel():
+            raise BadInput(
+                expected=f"genomes whose numbers are the {centre.numel()} values of an image",
+                got=f"{numbers.shape[1]} numbers",
+                where="the rule of Nguyen 2015",
+                do="Choose the encoding pixels, or another rule.",
+            )
         images = numbers.to(torch.float64).reshape(-1, *centre.shape) - centre
         slope = ground.gradient.to(torch.float64).reshape(images.shape)
         moved = images + self.rate(ground)[:, None, None, None] * slope
         regular = self.regularise(moved, slope, ground.step)
-        return (regular + centre).reshape(numbers.shape).to(torch.float32), momentum
+        return (regular + centre).reshape(numbers.shape).to(torch.float32), memory
 
     def rate(self, ground: Ground) -> Heights:
         """The learning rate of each row, for images in [0, 1]."""
@@ -161,8 +226,9 @@ class Progress:
         return images
 
 
-RULES: Mapping[str, SignMomentum | Progress] = {
+RULES: Mapping[str, SignMomentum | Adam | Progress] = {
     "sign-momentum": SignMomentum(),
+    "adam": Adam(),
     "nguyen-unregularised": Progress(generations=500, early=0.02, late=0.1),
     "nguyen-l2": Progress(generations=1500, early=0.03, late=0.02, decay=0.01),
     "nguyen-blur": Progress(generations=1000, early=0.03, late=0.05, decay=0.001, blur_radius=0.4, blur_every=2),

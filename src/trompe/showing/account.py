@@ -7,6 +7,7 @@ from typing import Any
 from trompe.run.about import NOT_MEASURED
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.showing.evidence import Evidence
+from trompe.showing.tiles import say_method
 from trompe.showing.words import not_measured, say_count, say_level
 
 Fact = tuple[str, str]
@@ -111,7 +112,7 @@ def _default(value: Any) -> Any:
 
 
 def _misses(evidence: Evidence, missed: list[Any]) -> str:
-    shown = ", ".join(f"{record.label} ({record.method})" for record in missed[:12])
+    shown = ", ".join(f"{record.label} ({say_method(evidence, record)})" for record in missed[:12])
     more = f" and {say_count(len(missed) - 12)} more" if len(missed) > 12 else ""
     spent = say_count(max((search.evaluations for search in evidence.run.searches), default=0))
     return f"{shown}{more}. A miss says no more than: not within {spent} looks."
@@ -133,8 +134,10 @@ def _survival(evidence: Evidence) -> str:
 
 
 def _repeats(evidence: Evidence) -> str:
-    methods = [search.method for search in evidence.run.searches]
-    most = max((methods.count(method) for method in methods), default=0)
+    most = evidence.run.repeats
     if most > 1:
-        return f"{most} of one method; counts are over the best of them"
+        return (
+            f"{say_count(most)} runs of each method; counts above are over the best of them, the table under "
+            "How hard was it? counts the runs, with intervals over runs and never over classes"
+        )
     return f"{NOT_MEASURED}: one run of each method gives counts, without an interval"

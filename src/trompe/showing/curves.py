@@ -167,10 +167,15 @@ def _drawn(series: list[_Series], across: Scale, up: Scale, *, stairs: bool) -> 
     ink = [point for line in corners for point in dense(line)]
     lines: list[Line] = []
     taken: list[Box] = []
+    named: set[str] = set()
     for one, line in zip(series, corners, strict=True):
+        path = "M" + "L".join(f"{x} {y}" for x, y in line)
+        if one.name in named:  # a repeat: the same stroke, named once
+            lines.append(Line(path, "", 0.0, 0.0, one.stroke % 5))
+            continue
+        named.add(one.name)
         box = free_place(line, 7.2 * len(one.name), ink, taken)
         taken.append(box)
-        path = "M" + "L".join(f"{x} {y}" for x, y in line)
         lines.append(Line(path, one.name, round(box[0], 1), round(box[3] - 3, 1), one.stroke % 5))
     return lines
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from trompe.core.numerics import level_odds
 from trompe.run import ClassRecord, Kept, Run
 from trompe.run.history import Ancestor, lineages
+from trompe.run.painters import Painter, Place, painters
 from trompe.run.sheet import SHOWN_LEVEL
 from trompe.showing.networks import Natural, Network, natural, own_network, second_network
 from trompe.showing.pictures import Press
@@ -33,6 +34,7 @@ class Evidence:
         opinions: What the second network says of each.
         verified: Log-odds that verification found, for every kept image it saw.
         strips: The lineage of the strongest image, by search and niche.
+        painters: The network behind it, where one painted it.
     """
 
     run: Run
@@ -45,7 +47,8 @@ class Evidence:
     answers: dict[Key, Tensor]
     opinions: dict[Key, Tensor]
     verified: dict[Key, float]
-    strips: dict[tuple[int, int], list[Ancestor]]
+    strips: dict[Place, list[Ancestor]]
+    painters: dict[Place, Painter]
 
     @property
     def labels(self) -> list[str]:
@@ -102,7 +105,7 @@ def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evid
     return Evidence(
         run, public, level, press, own, other, natural(own, run),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
-        verified=run.judgements(), strips=_strips(run, press.links),
+        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
     )  # fmt: skip
 
 
@@ -111,7 +114,7 @@ def _rows(keys: list[Key], odds: Tensor | None) -> Iterator[tuple[Key, Tensor]]:
         yield from zip(keys, odds, strict=True)
 
 
-def _strips(run: Run, links: int) -> dict[tuple[int, int], list[Ancestor]]:
+def _strips(run: Run, links: int) -> dict[Place, list[Ancestor]]:
     if not links:
         return {}
     found = [(record.search, record.niche, record.strongest.candidate) for record in run.classes if record.strongest]

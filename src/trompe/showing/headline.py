@@ -10,6 +10,7 @@ _GROWN = {
     "pixels-evolve": "pictures grown from noise",
     "cppn-evolve": "shapes painted by small networks",
     "pixels-ascend": "noise climbed by gradient",
+    "cppn-ascend": "shapes climbed by gradient",
     "pixels-squares": "random squares",
     "pixels-scatter": "random noise",
     "cppn-scatter": "random shapes",
@@ -51,10 +52,10 @@ def sentence(evidence: Evidence) -> str:
     made = pictures(evidence)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
-            count = max(len(looks), evidence.reached(level))
+            count, best = max(len(looks), evidence.reached(level)), _best(evidence)
             return (
                 f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {attempted} "
-                f"attempted (median {say_count(median(looks))} looks at its answers). {readers}"
+                f"attempted{best} (median {say_count(median(looks))} looks at its answers). {readers}"
             )
     spent = sum(search.evaluations for search in evidence.run.searches)
     return (
@@ -80,7 +81,7 @@ def figures(evidence: Evidence) -> list[Figure]:
     return [
         Figure(
             f"at least {say_count(evidence.reached(level))} of {say_count(attempted)}",
-            f"classes confident at {say_level(level)}",
+            f"classes confident at {say_level(level)}{_best(evidence)}",
         ),
         Figure(
             not_measured() if above is None else f"{say_count(above)} of {say_count(attempted)}",
@@ -89,10 +90,15 @@ def figures(evidence: Evidence) -> list[Figure]:
         Figure(
             say_count(median(looks)) if looks else f"not within {say_count(_most(evidence))}",
             f"looks to {say_level(level)}, median of the {say_count(len(looks))} {_classes(len(looks))} that reached it"
-            if looks else f"looks did any class reach {say_level(level)}",
+            f"{_best(evidence)}" if looks else f"looks did any class reach {say_level(level)}",
         ),
         Figure(not_measured(), "readable share: no reader, human or machine, judged these images"),
     ]  # fmt: skip
+
+
+def _best(evidence: Evidence) -> str:
+    """Which of several runs of a method a number is about."""
+    return f", each in the best of {say_count(evidence.run.repeats)} runs" if evidence.run.repeats > 1 else ""
 
 
 def _most(evidence: Evidence) -> int:

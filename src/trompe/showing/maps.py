@@ -42,8 +42,12 @@ class Map:
 
 
 def maps(evidence: Evidence) -> list[Map]:
-    """One map a search that has begun."""
-    return [_map(evidence, search) for search in evidence.run.searches if search.steps]
+    """One map a method that has begun: of its first run where it has several."""
+    begun: dict[str, SearchRecord] = {}
+    for search in evidence.run.searches:
+        if search.steps:
+            begun.setdefault(search.method, search)
+    return [_map(evidence, search) for search in begun.values()]
 
 
 def grid(search: SearchRecord, taken: list[Takeover]) -> torch.Tensor:
@@ -81,7 +85,7 @@ def _map(evidence: Evidence, search: SearchRecord) -> Map:
     population = evidence.run.about.settings.get("population")
     generation = f"one generation is {say_count(population)} looks" if isinstance(population, int) else ""
     return Map(
-        method=search.method,
+        method=search.method + (f", the first of {evidence.run.repeats} runs" if evidence.run.repeats > 1 else ""),
         source=_picture(palette(nines(held) / _CEILING)),
         columns=held.shape[1],
         names=[name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in named],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trompe.core.numerics import level_odds
+from trompe.measure.statistics import Share
 from trompe.run.survived import counted
 from trompe.showing.evidence import Evidence
 from trompe.showing.tiles import say_method
@@ -43,6 +44,32 @@ def survival_table(evidence: Evidence) -> Table | None:
     methods, transforms = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
     rows = [[method, *(cells[method, transform] for transform in transforms)] for method in methods]
     return Table(["method", *transforms], rows, 0)
+
+
+def repeats_table(evidence: Evidence) -> Table | None:
+    """For every class and method, in how many of its runs each level was reached; None where each ran once."""
+    run = evidence.run
+    if run.repeats == 1:
+        return None
+    shares = {level: run.repeated(level) for level in run.about.levels}
+    places = list(shares[run.about.levels[0]])
+    rows = [
+        [label, method, *(say_share(shares[level][label, method]) for level in run.about.levels)]
+        for label, method in places[:MOST_ROWS]
+    ]
+    head = ["class", "method", *(f"runs that reached {say_level(level)}" for level in run.about.levels)]
+    return Table(head, rows, max(0, len(places) - MOST_ROWS))
+
+
+def say_share(share: Share) -> str:
+    """So many of so many, and the interval; the heading says that it is one of 95 %.
+
+    Example:
+        >>> say_share(Share(5, 5, 0.5655, 1.0)), say_share(Share(1, 1, 0.2, 1.0))
+        ('5 of 5 (57 to 100 %)', '1 of 1')
+    """
+    interval = f" ({100 * share.low:.0f} to {100 * share.high:.0f} %)" if share.of > 1 else ""
+    return f"{share.count} of {share.of}{interval}"
 
 
 def transfer(evidence: Evidence) -> str:

@@ -6,7 +6,9 @@ from torch import Tensor
 
 from trompe.core.numerics import confidence
 from trompe.run import ClassRecord, Kept
+from trompe.run.painters import Place
 from trompe.showing.evidence import Evidence, Key, shown_images
+from trompe.showing.painted import Painting, paintings
 from trompe.showing.words import not_measured, say, say_count, say_level
 
 _BARS = 5
@@ -49,6 +51,7 @@ class Tile:
     label: str
     method: str
     group: int
+    repeat: int
     reached: list[int]
     missed: str
     first: Plate | None
@@ -56,6 +59,7 @@ class Tile:
     near: "Near | None"
     near_missing: str
     strip: "list[Link]"
+    painting: Painting | None
     cost: int
     odds: float
 
@@ -83,20 +87,22 @@ def tiles(evidence: Evidence) -> list[Tile]:
     order = {label: i for i, label in enumerate(evidence.run.about.target["labels"])}
     records = sorted(evidence.run.classes, key=lambda record: (order[record.label], record.search))
     methods = list(dict.fromkeys(search.method for search in evidence.run.searches))
-    return [_tile(evidence, record, order[record.label], methods.index(record.method)) for record in records]
+    painted = paintings(evidence.painters)
+    return [_tile(evidence, record, (order[record.label], methods.index(record.method)), painted) for record in records]
 
 
-def _tile(evidence: Evidence, record: ClassRecord, number: int, group: int) -> Tile:
+def _tile(evidence: Evidence, record: ClassRecord, place: Place, painted: dict[Place, Painting]) -> Tile:
     images = shown_images(record, evidence.level)
     plates = {plate.which: plate for plate in (_plate(evidence, record, key, kept) for key, kept in images)}
     first = record.first(evidence.level)
     shown = first or record.strongest
     spent = evidence.run.searches[record.search].evaluations
     return Tile(
-        number=number,
+        number=place[0],
         label=record.label,
         method=say_method(evidence, record),
-        group=group,
+        group=place[1],
+        repeat=_repeat(evidence, record),
         reached=[i for i, level in enumerate(evidence.run.about.levels) if record.first(level)],
         missed="" if first else f"{say_level(evidence.level)} not within {say_count(spent)} looks",
         first=plates.get("first"),
@@ -106,15 +112,20 @@ def _tile(evidence: Evidence, record: ClassRecord, number: int, group: int) -> T
         if evidence.public
         else not_measured("the target has no sample images"),
         strip=_strip(evidence, record),
+        painting=painted.get((record.search, record.niche)),
         cost=first.evaluations if first else spent + 1,
         odds=record.strongest.log_odds if record.strongest else -1e9,
     )
 
 
 def say_method(evidence: Evidence, record: ClassRecord) -> str:
-    """The method, with the number of its repeat where it has several."""
+    """The method, with the number of its run where it has several."""
+    return record.method if evidence.run.repeats == 1 else f"{record.method}, run {_repeat(evidence, record) + 1}"
+
+
+def _repeat(evidence: Evidence, record: ClassRecord) -> int:
     same = [search.number for search in evidence.run.searches if search.method == record.method]
-    return record.method if len(same) == 1 else f"{record.method}, repeat {same.index(record.search) + 1}"
+    return same.index(record.search)
 
 
 def _plate(evidence: Evidence, record: ClassRecord, key: Key, kept: Kept) -> Plate:

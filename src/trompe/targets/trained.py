@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from trompe.core.errors import TargetError
 from trompe.core.specs import ImageSpec
 from trompe.data import Split
 from trompe.targets.architectures import ARCHITECTURES, Centred
+from trompe.targets.declaration import Declaration
+from trompe.targets.preprocessing import PLAIN
 from trompe.targets.torch import TorchTarget
 
 WEIGHTS, CARD, SAMPLES = "model.safetensors", "card.json", "samples.safetensors"
@@ -48,9 +50,10 @@ class Card:
 
 def save_trained(folder: Path, module: nn.Module, card: Card, samples: Split) -> None:
     """Write the three files of a trained network into a folder that exists."""
-    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / WEIGHTS)
+    # Not by save_file, whose files nobody but their owner may read, whatever the umask.
+    (folder / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in module.state_dict().items()}))
     (folder / CARD).write_text(json.dumps(vars(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    save_file({"images": samples.images.contiguous(), "classes": samples.classes}, folder / SAMPLES)
+    (folder / SAMPLES).write_bytes(save({"images": samples.images.contiguous(), "classes": samples.classes}))
 
 
 def load_trained(folder: Path, name: str) -> TorchTarget:
@@ -68,7 +71,9 @@ def load_trained(folder: Path, name: str) -> TorchTarget:
     except (OSError, SafetensorError, RuntimeError) as cause:
         raise _damaged(folder / WEIGHTS, f"whole weights of a {card.architecture}", str(cause)) from cause
     module.eval().requires_grad_(False)
-    return TorchTarget(name, module, ImageSpec(1, 28, 28), card.labels, mean_image=module.mean / 255.0)
+    declared = Declaration(labels=card.labels, preprocessing=PLAIN)
+    spec = ImageSpec(1, 28, 28)
+    return TorchTarget(name, module, spec, card.labels, mean_image=module.mean / 255.0, declared=declared)
 
 
 def read_card(folder: Path) -> Card:

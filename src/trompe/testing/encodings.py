@@ -11,11 +11,14 @@ import torch
 
 from trompe.core.numerics import from_levels, to_levels
 from trompe.core.seeds import Stream
-from trompe.core.types import Encoding, G, InputSpec
-from trompe.testing.report import Examination, Report, randomness_moved, same_arrays, same_bits
+from trompe.core.types import Climbable, Encoding, G, InputSpec
+from trompe.testing.report import Examination, NotApplicable, Report, randomness_moved, same_arrays, same_bits
 
 _N = 8
 _GENERATIONS = 10
+_REACHES = [0.1 * 0.5**halvings for halvings in range(8)]
+_SLOPE_TOLERANCE = 0.25
+_WAYS = 4
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ def examine_encoding(encoding: Encoding[G], spec: InputSpec) -> Report:
 
     Asked for: inputs of the right shape on the 8-bit grid, the same from the same genome wherever it stands and after
     it was stored; children that depend on parents and stream alone; parents and global randomness left alone; genomes
-    that can be picked and joined; a description that JSON can hold.
+    that can be picked and joined; a description that JSON can hold. Of one that is `Climbable` also: numbers that come
+    back as they were set, and a slope in them that agrees with finite differences.
 
     Whether it rounds or truncates to the grid cannot be seen from outside: test that where you know the exact values.
 
@@ -55,7 +59,7 @@ def examine_encoding(encoding: Encoding[G], spec: InputSpec) -> Report:
     """
     then = (
         _check_describe, _check_random, _check_express, _check_one_by_one, _check_vary, _check_streams, _check_parents,
-        _check_storing, _check_take, _check_join, _check_file, _check_randomness,
+        _check_storing, _check_take, _check_join, _check_file, _check_randomness, _check_numbers_moved, _check_slope,
     )  # fmt: skip
     probe = _Probe(encoding, spec)
     return Examination(f"encoding {encoding.name}", probe).run((_check_numbers,), then)
@@ -218,6 +222,56 @@ def _check_randomness(probe: _Probe[G]) -> Iterator[str]:
     }.items():
         if randomness_moved(work):
             yield f"{name} drew from the global source of randomness."
+
+
+def _check_numbers_moved(probe: _Probe[G]) -> Iterator[str]:
+    encoding = _climbable(probe)
+    genomes = probe.genomes()
+    before = {name: value.clone() for name, value in genomes.to_arrays().items()}
+    numbers = encoding.numbers(genomes)
+    if numbers.dtype != torch.float32 or numbers.ndim != 2 or len(numbers) != _N:
+        yield f"Numbers must be float32 of shape ({_N}, numbers); {numbers.dtype} of {tuple(numbers.shape)} came."
+        return
+    halfway = _halfway(numbers)
+    again = encoding.numbers(encoding.with_numbers(genomes, halfway))
+    if not torch.allclose(again, halfway, rtol=0.0, atol=1e-4 * float(halfway.abs().max())):
+        yield "Numbers that were set with `with_numbers` came back as others."
+    if not same_arrays(before, genomes.to_arrays()):
+        yield "`with_numbers` changed the genomes themselves."
+
+
+def _check_slope(probe: _Probe[G]) -> Iterator[str]:
+    encoding, genomes = _climbable(probe), probe.genomes()
+    numbers = _halfway(encoding.numbers(genomes))
+    genomes = encoding.with_numbers(genomes, numbers)
+    slope = probe.stream("slope").uniform32(_N, *probe.spec.shape) - 0.5
+    gradient = encoding.pull_back(genomes, slope).to(torch.float64)
+    if gradient.shape != numbers.shape or not bool(gradient.isfinite().all()):
+        yield f"`pull_back` must give finite numbers of shape {tuple(numbers.shape)}."
+        return
+    ways = (probe.stream("way").uniform(_WAYS, *numbers.shape) - 0.5).sign().to(torch.float32)
+    predicted = torch.stack([(gradient * way).sum(1) for way in ways])
+
+    def height(reach: float) -> torch.Tensor:
+        """How high images are a step away: a row for each way, a column for each genome."""
+        there = [probe.encoding.express(encoding.with_numbers(genomes, numbers + reach * way)) for way in ways]
+        return torch.stack([(images.to(torch.float64) * slope).flatten(1).sum(1) for images in there])
+
+    # What is shown is rounded, so small steps see stairs and large ones curves: one size in between must fit.
+    gaps = [((height(r) - height(-r)) / (2.0 * r) - predicted).abs().median() for r in _REACHES]
+    if not min(gaps) <= _SLOPE_TOLERANCE * predicted.abs().median():
+        yield "The slope in the numbers differs from finite differences of what is expressed."
+
+
+def _halfway(numbers: torch.Tensor) -> torch.Tensor:
+    """Each genome's numbers halfway to another's: not at the ends of their range."""
+    return 0.5 * (numbers + numbers.flip(0))
+
+
+def _climbable(probe: _Probe[G]) -> Climbable[G]:
+    if isinstance(probe.encoding, Climbable):
+        return probe.encoding
+    raise NotApplicable("its genomes are no numbers that a gradient moves")
 
 
 def _key(image: torch.Tensor) -> bytes:

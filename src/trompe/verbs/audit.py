@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
 from trompe.core.types import Target
 from trompe.measure.survival import TRANSFORMS, parse_transforms
@@ -15,11 +16,11 @@ from trompe.verbs.fool import Attempt, Session, stored_settings
 from trompe.verbs.keywords import keywords
 
 _JUDGE_BATCH = 50
-_SHARED = ("classes", "confidence", "budget", "seed", "threads", "survive", "out", "resume")
+_SHARED = ("classes", "confidence", "budget", "threads", "survive", "out", "resume")
 
 
 def audit_session(settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
-    """A session over all methods of an audit, one after the other.
+    """A session over all methods of an audit, one after the other, the repeats of each in the order of their seeds.
 
     Args:
         settings: Of the command.
@@ -38,10 +39,13 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
         )
     names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
     transforms = parse_transforms(dict.fromkeys(names))
+    check_at_least(settings.repeats, 1, "--repeats")
     target = target or load_target(settings.target)
     classes = len(settings.classes or target.labels)
     judge = judge or JudgeSettings(min(_JUDGE_BATCH, classes), settings.threads)
-    attempts = [Attempt.prepare(_method_settings(settings, method), target, judge) for method in settings.methods]
+    seeds = range(settings.seed, settings.seed + settings.repeats)
+    attempts = [Attempt.prepare(_method_settings(settings, method, seed), target, judge)
+                for method in settings.methods for seed in seeds]  # fmt: skip
     return Session(attempts[0], *attempts[1:], settings=stored_settings(settings), transforms=transforms)
 
 
@@ -65,7 +69,7 @@ def audit(settings: AuditSettings) -> Run:
         return session.finish()
 
 
-def _method_settings(settings: AuditSettings, method: str) -> FoolSettings:
+def _method_settings(settings: AuditSettings, method: str, seed: int) -> FoolSettings:
     encoding, by = method.split("-")
     shared: dict[str, Any] = {name: getattr(settings, name) for name in _SHARED}
-    return FoolSettings(settings.target, **shared, by=by, encoding=encoding)  # type: ignore[arg-type]
+    return FoolSettings(settings.target, **shared, seed=seed, by=by, encoding=encoding)  # type: ignore[arg-type]

@@ -19,7 +19,8 @@ from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Pl
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
-from trompe.verbs.methods import LEVELS, make_encoding, make_plan, make_search, parse_time, resolve
+from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
+from trompe.verbs.same import check_same_numbers, check_same_settings
 from trompe.verbs.survive import survive
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
@@ -77,6 +78,8 @@ class Attempt:
         niches = EveryClass.of(target, settings.classes)
         plan = make_plan(settings, len(niches.names))
         judge = judge or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
+        if settings.by == "ascend":
+            Judge(target, judge).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
         return cls(settings, target, plan, judge, encoding, niches, patience)
 
@@ -119,7 +122,9 @@ class Session:
         with ExitStack() as stack:
             stack.callback(self._recorder.close)
             if resumed:
-                _check_same_settings(self.about.settings, wanted, self.folder)
+                check_same_settings(self.about.settings, wanted, self.folder)
+                check_same_numbers(self.about.encoding, _encodings(self.attempts), self.folder)
+                check_same_numbers(self.about.search, _searches(self.attempts), self.folder)
                 check_same_target(self.about.target, attempt.target, self.folder)
             searches = open_run(self.folder).searches
             self._judge = Judge(attempt.target, JudgeSettings(**self.about.judge))
@@ -132,7 +137,8 @@ class Session:
             settings=settings,
             target=describe_target(self.attempt.target, self.attempt.settings.target),
             judge=asdict(self.attempt.judge),
-            encoding={attempt.method: attempt.encoding.describe() for attempt in self.attempts},
+            encoding=_encodings(self.attempts),
+            search=_searches(self.attempts),
             levels=LEVELS,
         )
         searches = [(attempt.method, attempt.niches.names) for attempt in self.attempts]
@@ -298,12 +304,9 @@ def fool(settings: FoolSettings) -> Run:
     return fool_with(settings, load_target(settings.target))
 
 
-def _check_same_settings(stored: dict[str, Any], given: dict[str, Any], folder: Path) -> None:
-    for key in sorted(stored.keys() | given.keys()):
-        if stored.get(key) != given.get(key):
-            raise RunError(
-                expected=f"the settings the run was begun with, --{key} {stored.get(key)}",
-                got=f"{given.get(key)}",
-                where=f"--resume {folder}",
-                do="Give the same settings to go on, or another --out to begin anew.",
-            )
+def _encodings(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    return {attempt.method: attempt.encoding.describe() for attempt in attempts}
+
+
+def _searches(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    return {attempt.method: describe_search(attempt.settings, attempt.plan) for attempt in attempts}

@@ -1,7 +1,7 @@
 """From the names in the settings to the objects that do the work."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from math import inf
 from typing import Any, cast
@@ -11,7 +11,7 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step
-from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
+from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Cppn, Pixels
 from trompe.search import RULES, SQUARES, Archive, Contest, Plan, Tally, ascend, evolve, scatter, squares
 from trompe.settings import FoolSettings, Preset
 
@@ -26,6 +26,12 @@ SEARCHES: dict[str, Search] = {"evolve": evolve, "ascend": ascend, "squares": sq
 GROUPED = ("ascend", "squares")
 """Searches in which groups of classes take turns; in the others all classes compete at once."""
 
+_RULES_OF = {"cppn": ("adam",)}
+"""Of an encoding whose numbers are not the values of an image: rules that work on it, the default first.
+
+Steps of 0.1 by sign, taken in weights, leave more than half of the digits below 99.99 % after 200 steps.
+"""
+
 _GENERATIONS = _POPULATION = 200
 _BATCH = 50
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -34,7 +40,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 def presets(settings: FoolSettings) -> tuple[str, ...]:
     """Names of the presets of the method that the settings name, the default first."""
     if settings.by == "ascend":
-        return tuple(RULES)
+        return _RULES_OF.get(settings.encoding, tuple(RULES))
     if settings.by == "squares":
         return tuple(SQUARES)
     return tuple(CPPN_PRESETS if settings.encoding == "cppn" else PIXEL_PRESETS)
@@ -58,13 +64,7 @@ def resolve(settings: FoolSettings) -> FoolSettings:
             population=_POPULATION if settings.population is None else settings.population,
         )
     _refuse(settings, "population", settings.population)
-    if settings.encoding != "pixels":
-        raise BadInput(
-            expected=f"--encoding pixels with --by {settings.by}",
-            got=settings.encoding,
-            where="--encoding",
-            do="Choose --by evolve or scatter for other encodings.",
-        )
+    _refuse_unpainted(settings)
     own = RULES[preset] if settings.by == "ascend" else SQUARES[preset]
     generations = own.generations if settings.generations is None else settings.generations
     return replace(settings, generations=generations, start=settings.start or own.start)
@@ -79,6 +79,15 @@ def make_search(settings: FoolSettings) -> Search:
     if settings.by == "squares":
         return partial(squares, settings=replace(SQUARES[str(settings.preset)], start=start))
     return SEARCHES[settings.by]
+
+
+def describe_search(settings: FoolSettings, plan: Plan) -> dict[str, Any]:
+    """Preset and every number of the search, JSON-ready: what a preset's name stands for may change."""
+    settings, search = resolve(settings), make_search(settings)
+    rules = search.keywords.values() if isinstance(search, partial) else ()
+    numbers = {name: value for rule in rules for name, value in asdict(rule).items()}
+    size = {} if settings.by in GROUPED else {"population": plan.population}
+    return {**numbers, **size, "preset": settings.preset, "generations": plan.generations, "batch": plan.batch}
 
 
 def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Encoding[Any]:
@@ -167,9 +176,24 @@ def _refuse(settings: FoolSettings, option: str, value: object) -> None:
         )
 
 
+def _refuse_unpainted(settings: FoolSettings) -> None:
+    """A network cannot be told which image to paint: neither squares nor a given image can be put into it."""
+    if settings.encoding == "pixels":
+        return
+    if settings.by == "squares":
+        raise BadInput(
+            expected=f"--encoding pixels with --by {settings.by}",
+            got=settings.encoding,
+            where="--encoding",
+            do="Choose another --by for other encodings.",
+        )
+    if settings.start is not None:
+        check_name(settings.start, ("uniform",), f"--start of {settings.encoding}-{settings.by}")
+
+
 def _cppn(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Cppn:
     del plan
-    return Cppn(spec, CPPN_PRESETS[settings.preset or "paper"])
+    return Cppn(spec, LAYERED if settings.by in GROUPED else CPPN_PRESETS[settings.preset or "paper"])
 
 
 def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Pixels:

@@ -95,13 +95,31 @@ def check_same_target(recorded: dict[str, Any], target: Target, folder: Path) ->
 def verify(settings: VerifySettings) -> Verification:
     """Read the images of a run back from disk, score them again, and compare with what was recorded.
 
-    Takes the fields of `VerifySettings`. Nothing is written; the folder may be read-only.
+    Takes the fields of `VerifySettings`. Nothing is written; the folder may be read-only. For a run of `fool_with`,
+    whose target no name leads to, see `verify_with`.
 
     Raises:
         RunError: No run, damaged, not published yet, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = as_recorded(load_target(run.about.target["text"]), run.about.target)
+    return _verify(run, load_target(run.about.target["text"]))
+
+
+def verify_with(run: Path | str, target: Target) -> Verification:
+    """`verify` a run whose target is at hand as an object, as `fool_with` made it.
+
+    Args:
+        run: The run folder.
+        target: The one the run was made on; its fingerprint must be equal.
+
+    Raises:
+        RunError: No run, damaged, not published yet, or made on another target.
+    """
+    return _verify(open_run(run), target)
+
+
+def _verify(run: Run, target: Target) -> Verification:
+    target = as_recorded(target, run.about.target)
     check_same_target(run.about.target, target, run.folder)
     published = read_results(run.folder)
     found = confirm(run, target)

@@ -1,11 +1,13 @@
 """A network for people: as a formula, and as a picture of its graph."""
 
+from collections import Counter
 from xml.sax.saxutils import escape
 
 from trompe.encodings.cppn.functions import NAMES
 from trompe.encodings.cppn.genome import INPUTS, CppnGenomes
 from trompe.encodings.cppn.render import depths, without_idle
 
+Place = tuple[int, int]
 _FIRST = len(INPUTS)
 _COLUMN, _ROW, _RADIUS = 130, 58, 23
 
@@ -39,16 +41,35 @@ def graph(genomes: CppnGenomes, row: int, outputs: int, limit: float) -> str:
     """
     network = _Network(genomes, row, outputs, limit)
     places = network.places()
-    width = max(x for x, _ in places.values()) + _COLUMN // 2
-    height = max(y for _, y in places.values()) + _ROW // 2 + 6
-    lines = [_line(places[source], places[target], weight, limit) for source, target, weight in network.links]
+    bows = _bows(network, places)
+    heights = [y for _, y in places.values()]
+    over = [bow / 2 + (places[source][1] + places[target][1]) / 2
+            for (source, target, _), bow in zip(network.links, bows, strict=True)]  # fmt: skip
+    top, bottom = int(min(min(heights) - _RADIUS, *over, 0)) - 4, int(max(max(heights) + _RADIUS, *over, 0)) + 4
+    width, height = max(x for x, _ in places.values()) + _COLUMN // 2, bottom - top
+    lines = [_line((places[source], places[target]), bow, weight, limit)
+             for (source, target, weight), bow in zip(network.links, bows, strict=True)]  # fmt: skip
     nodes = [_circle(place, network.name(node), network.kind(node)) for node, place in places.items()]
+    words = f"The network: {len(network.order)} nodes, {len(network.links)} connections"
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" font-family="system-ui, sans-serif" font-size="11" text-anchor="middle">'
-        f"<title>{len(network.order)} nodes, {len(network.links)} connections</title>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {width} {height}" width="{width}" height="{height}" '
+        f'role="img" aria-label="{words}" font-family="system-ui, sans-serif" font-size="11" text-anchor="middle">'
     )
     return "\n".join([head, *lines, *nodes, "</svg>"]) + "\n"
+
+
+def _bows(network: "_Network", places: dict[int, Place]) -> list[int]:
+    """How far each connection is bent, up where negative: round the columns it passes, and off its own doubles."""
+    middle = max(y for _, y in places.values()) / 2
+    seen: Counter[tuple[int, int]] = Counter()
+    bows = []
+    for source, target, _ in network.links:
+        (start, above), (end, below) = places[source], places[target]
+        passed = max(0, (end - start) // _COLUMN - 1)
+        bow = (0 if not passed else 44 + 14 * passed) + 22 * seen[source, target]
+        bows.append(-bow if (above + below) / 2 <= middle else bow)
+        seen[source, target] += 1
+    return bows
 
 
 class _Network:
@@ -82,7 +103,7 @@ class _Network:
         total = total.removeprefix("+ ") if not total.startswith("- ") else f"-{total[2:]}"
         return f"{self.kind(node)}({total})"
 
-    def places(self) -> dict[int, tuple[int, int]]:
+    def places(self) -> dict[int, Place]:
         levels: dict[int, list[int]] = {0: list(range(_FIRST))}
         for node in self.order:
             levels.setdefault(self._depth[node], []).append(node)
@@ -94,18 +115,17 @@ class _Network:
         }
 
 
-def _line(start: tuple[int, int], end: tuple[int, int], weight: float, limit: float) -> str:
+def _line(ends: tuple[Place, Place], bow: int, weight: float, limit: float) -> str:
+    (x, y), (u, v) = ends
     dash = ' stroke-dasharray="5 4"' if weight < 0 else ""
     width = 0.6 + 2.4 * abs(weight) / limit
-    return (
-        f'<line x1="{start[0]}" y1="{start[1]}" x2="{end[0]}" y2="{end[1]}" stroke="#8a8a8a" '
-        f'stroke-width="{width:.2f}"{dash}/>'
-    )
+    over = f"Q{(x + u) / 2:g} {(y + v) / 2 + bow:g} " if bow else "L"
+    return f'<path d="M{x} {y}{over}{u} {v}" fill="none" stroke="#8a8a8a" stroke-width="{width:.2f}"{dash}/>'
 
 
-def _circle(place: tuple[int, int], name: str, kind: str) -> str:
+def _circle(place: Place, name: str, kind: str) -> str:
     x, y = place
-    below = f'<text x="{x}" y="{y + 11}" fill="#fff" font-size="8">{escape(kind)}</text>' if kind else ""
+    below = f'<text x="{x}" y="{y + 11}" fill="#fff" font-size="9">{escape(kind)}</text>' if kind else ""
     return (
         f'<circle cx="{x}" cy="{y}" r="{_RADIUS}" fill="#2b5f8a"/>'
         f'<text x="{x}" y="{y + (1 if kind else 4)}" fill="#fff" font-weight="600">{escape(name)}</text>{below}'

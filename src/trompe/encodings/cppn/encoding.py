@@ -1,7 +1,7 @@
 """The encoding: networks that paint, and how they change."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -15,12 +15,14 @@ from trompe.core.specs import ImageSpec
 from trompe.core.types import Images
 from trompe.encodings.cppn.colour import hls_to_rgb, hsv_to_rgb
 from trompe.encodings.cppn.functions import NAMES
-from trompe.encodings.cppn.genome import INPUTS, CppnGenomes
+from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, layered
 from trompe.encodings.cppn.render import outputs_of
 from trompe.encodings.cppn.vary import Workshop
 
 _CHUNK_VALUES = 4_000_000
 """Node values painted at a time, so that they stay in the processor's caches."""
+_BAND_VALUES = 32_000_000
+"""Node values of one network held at a time, so that a poster fits into memory; far above any judged image."""
 _HUE_TURNS = 2.0 * 255.0 / 360.0
 """8-bit OpenCV counts hue in steps of two degrees, so a byte up to 255 goes round once and a half."""
 
@@ -43,6 +45,9 @@ class CppnSettings:
         delete_connection: Chance of losing one.
         add_node: Chance of a node in the middle of a connection.
         delete_node: Chance of losing a hidden node.
+        hidden: Nodes in each layer between inputs and outputs of a random network, each layer fully connected to the
+            next; none by default, as evolution adds them.
+        initial_weight: Weights of a random network lie between minus this and this; at most ``weight_limit``.
     """
 
     coordinates: str = "normalised"
@@ -56,6 +61,8 @@ class CppnSettings:
     delete_connection: float = 0.3
     add_node: float = 0.5
     delete_node: float = 0.2
+    hidden: tuple[int, ...] = ()
+    initial_weight: float = 10.0
 
 
 PRESETS: Mapping[str, CppnSettings] = {
@@ -66,6 +73,10 @@ PRESETS: Mapping[str, CppnSettings] = {
     ),
 }  # fmt: skip
 """Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes."""
+
+LAYERED = CppnSettings(functions=("sine", "sigmoid", "gaussian"), hidden=(16, 16, 16), initial_weight=1.5)
+"""Networks to climb through instead of evolving them: large enough to begin with, and calm, so that slopes say
+something. No linear nodes, whose slope ends at a clip."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class Cppn:
         settings: How networks see, paint and change.
 
     Raises:
-        BadInput: Neither one nor three channels.
+        BadInput: Neither one nor three channels, or random networks that cannot be.
     """
 
     name: ClassVar[str] = "cppn"
@@ -98,17 +109,17 @@ class Cppn:
                 where="encoding cppn",
                 do="Use --encoding pixels for other kinds of image.",
             )
+        _check_start(self.settings)
 
     def random(self, n: int, stream: Stream) -> CppnGenomes:
-        """Every input connected to every output, no hidden nodes; random weights and functions."""
-        outputs, inputs = self.spec.channels, len(INPUTS)
-        function = self._functions()[stream.branch("functions").integers(n * outputs, len(self.settings.functions))]
-        source = torch.arange(inputs, dtype=torch.int16).repeat(outputs).expand(n, -1).contiguous()
-        target = (
-            torch.arange(outputs, dtype=torch.int16).repeat_interleave(inputs).add(inputs).expand(n, -1).contiguous()
-        )
-        weight = stream.branch("weights").uniform32(n, outputs * inputs)
-        return CppnGenomes(function.reshape(n, outputs), source, target, weight)
+        """Every input connected to every output, or to the first of the hidden layers; random weights and functions."""
+        source, target = layered(self.spec.channels, self.settings.hidden)
+        slots = self.spec.channels + sum(self.settings.hidden)
+        kind = stream.branch("functions").integers(n * slots, len(self.settings.functions))
+        uniform = stream.branch("weights").uniform32(n, len(source))
+        weight = 0.5 + (uniform - 0.5) * (self.settings.initial_weight / self.settings.weight_limit)
+        wiring = source.expand(n, -1).contiguous(), target.expand(n, -1).contiguous()
+        return CppnGenomes(self._functions()[kind].reshape(n, slots), *wiring, weight)
 
     def vary(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
         """Children of the parents, one each, by mutation alone."""
@@ -139,11 +150,12 @@ class Cppn:
             height: In pixels.
             width: In pixels.
         """
-        inputs = self._inputs(height, width)
-        rows = max(1, _CHUNK_VALUES // (inputs.shape[1] * (genomes.function.shape[1] + len(INPUTS))))
+        inputs, nodes = self._inputs(height, width), genomes.function.shape[1] + len(INPUTS)
+        rows = max(1, _CHUNK_VALUES // (inputs.shape[1] * nodes))
+        bands = inputs.split(max(1, _BAND_VALUES // nodes), dim=1)
         parts = [
-            outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))), weights[i : i + rows], inputs,
-                       self.spec.channels)
+            torch.cat([outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))), weights[i : i + rows],
+                                  band, self.spec.channels) for band in bands], dim=2)
             for i in range(0, len(genomes), rows)
         ]  # fmt: skip
         return self._colours(torch.cat(parts).abs()).reshape(len(genomes), self.spec.channels, height, width)
@@ -152,9 +164,27 @@ class Cppn:
         """The weights that the genes stand for."""
         return (2.0 * genomes.weight - 1.0) * self.settings.weight_limit
 
+    def numbers(self, genomes: CppnGenomes) -> Float32[Tensor, "n connections"]:
+        """The weights; 0 where there is no connection."""
+        return self.weights(genomes).masked_fill(genomes.source < 0, 0.0)
+
+    def with_numbers(self, genomes: CppnGenomes, numbers: Float32[Tensor, "n connections"]) -> CppnGenomes:
+        """The same networks with other weights, clamped to their range; what is no connection stays as it was."""
+        genes = (0.5 + numbers / (2.0 * self.settings.weight_limit)).clamp(0.0, 1.0)
+        return replace(genomes, weight=torch.where(genomes.source < 0, genomes.weight, genes))
+
+    def pull_back(self, genomes: CppnGenomes, slope: Images) -> Float32[Tensor, "n connections"]:
+        """The slope in the weights, through the painting; exactly 0 where there is no connection."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            weights = self.numbers(genomes).clone().requires_grad_()
+            images = self.render(genomes, weights, self.spec.height, self.spec.width)
+            (gradient,) = torch.autograd.grad(images, weights, slope.clone())
+        return gradient
+
     def describe(self) -> dict[str, Any]:
         """Name and every setting, JSON-ready."""
-        return {"name": self.name, **asdict(self.settings), "functions": list(self.settings.functions)}
+        lists = {"functions": list(self.settings.functions), "hidden": list(self.settings.hidden)}
+        return {"name": self.name, **asdict(self.settings), **lists}
 
     def _colours(self, outputs: Tensor) -> Tensor:
         if self.spec.channels == 1:
@@ -175,6 +205,23 @@ class Cppn:
 
     def _functions(self) -> Tensor:
         return torch.tensor([NAMES.index(name) for name in self.settings.functions], dtype=torch.int8)
+
+
+def _check_start(settings: CppnSettings) -> None:
+    if not 0.0 < settings.initial_weight <= settings.weight_limit:
+        raise BadInput(
+            expected=f"an initial_weight above 0 and at most the weight_limit {settings.weight_limit:g}",
+            got=f"{settings.initial_weight:g}",
+            where="encoding cppn",
+            do="Choose a smaller one, or a larger weight_limit.",
+        )
+    if min(settings.hidden, default=1) < 1:
+        raise BadInput(
+            expected="hidden layers of at least one node",
+            got=str(settings.hidden),
+            where="encoding cppn",
+            do="Leave empty layers out.",
+        )
 
 
 def _axis(size: int) -> Tensor:

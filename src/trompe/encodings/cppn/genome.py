@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import torch
@@ -91,3 +92,23 @@ class CppnGenomes:
     def from_arrays(cls, arrays: Mapping[str, Tensor]) -> Self:
         """Genomes from what `to_arrays` gave."""
         return cls(arrays["function"], arrays["source"], arrays["target"], arrays["weight"])
+
+
+def layered(outputs: int, hidden: Sequence[int]) -> tuple[Int16[Tensor, " c"], Int16[Tensor, " c"]]:
+    """Source and target of every connection of a network whose layers are fully connected, each to the next.
+
+    Args:
+        outputs: How many outputs it has; they are the first slots.
+        hidden: Nodes in each layer between inputs and outputs; the slots after the outputs, in this order.
+
+    Example:
+        >>> [ends.tolist() for ends in layered(1, (2,))]
+        [[0, 1, 2, 3, 0, 1, 2, 3, 5, 6], [5, 5, 5, 5, 6, 6, 6, 6, 4, 4]]
+    """
+    layers = [torch.arange(len(INPUTS))]
+    for size in hidden:
+        layers.append(torch.arange(size) + max(int(layers[-1][-1]) + 1, len(INPUTS) + outputs))
+    layers.append(torch.arange(outputs) + len(INPUTS))
+    pairs = [torch.cartesian_prod(after, before) for before, after in pairwise(layers)]
+    target, source = torch.cat(pairs).to(torch.int16).unbind(1)
+    return source.contiguous(), target.contiguous()

@@ -1,0 +1,264 @@
+"""Distrust first: what a target does on inputs whose answers say something about the target."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from trompe.core.errors import TargetError
+from trompe.core.numerics import log_odds, quantise
+from trompe.core.seeds import Stream
+from trompe.core.types import Images, Target
+from trompe.targets.reading import RESOLUTION
+
+_PROBES = 24
+_AGREE = 1e-3
+_COARSE = 1e-4
+"""A model that says 0 and then nothing below this counts votes rather than weighing evidence."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a target that a reader of its numbers must know.
+
+    Attributes:
+        name: One word, the same in every file and page.
+        means: One sentence.
+        hides: Whether it can make a failure look like a pass, so that a gate must not pass.
+    """
+
+    name: str
+    means: str
+    hides: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.means}"
+
+
+@dataclass(frozen=True)
+class _Probe:
+    target: Target
+    ask: "_Counted"
+    images: Images
+    logits: Tensor
+    odds: Tensor
+
+
+class _Counted:
+    """A target that is asked, and how many rows were sent to it."""
+
+    def __init__(self, target: Target) -> None:
+        self._target, self.rows_sent = target, 0
+
+    def __call__(self, images: Images) -> Tensor:
+        self.rows_sent += len(images) * int(getattr(self._target, "rows", 1))
+        return self._target.judge(images).logits
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found out about a target before anything was searched.
+
+    Attributes:
+        findings: In a fixed order; empty where nothing is strange.
+        floor: Least probability that its numbers tell from 0; None where they are not coarse.
+        forwards: Rows that were sent.
+    """
+
+    findings: tuple[Finding, ...]
+    floor: float | None
+    forwards: int
+
+    def has(self, name: str) -> bool:
+        """Whether there is a finding of that name."""
+        return any(finding.name == name for finding in self.findings)
+
+
+def preflight(target: Target) -> Preflight:
+    """What is strange about a target, from some eighty rows sent to it, at most eight a call.
+
+    Raises:
+        TargetError: It does not answer at all.
+    """
+    counted = _Counted(target)
+    images = _inputs(target)
+    with torch.inference_mode():
+        logits = _ask(counted, images).to(torch.float64)
+    if not bool(torch.isfinite(logits).all()):
+        return Preflight((_not_finite(logits),), None, counted.rows_sent)
+    probe = _Probe(target, counted, images, logits, log_odds(logits, target.link))
+    with torch.inference_mode():
+        found = [finding for check in _CHECKS for finding in check(probe)]
+        floor = coarseness(target, logits)[0]
+    found += _gradient(probe)
+    return Preflight(tuple(found), floor, counted.rows_sent)
+
+
+def _inputs(target: Target) -> Images:
+    shape = target.spec.shape
+    plain = [torch.zeros(1, *shape), torch.ones(1, *shape), torch.full((1, *shape), 0.5)]
+    noise = Stream(0, "preflight", 0).uniform32(_PROBES - 3 - 5, *shape)
+    soft = torch.nn.functional.avg_pool2d(noise[:5], 5, stride=1, padding=2, count_include_pad=False)
+    return quantise(torch.cat([*plain, noise, soft]))
+
+
+def _ask(counted: "_Counted", images: Images) -> Tensor:
+    return torch.cat([counted(part) for part in images.split(8)])
+
+
+def _not_finite(logits: Tensor) -> Finding:
+    bad = (~torch.isfinite(logits)).any(1).sum().item()
+    return Finding(
+        "not-a-number", f"{bad} of {len(logits)} ordinary inputs get answers that are no numbers.", hides=True
+    )
+
+
+def _constant(probe: _Probe) -> Iterator[Finding]:
+    if float((probe.odds - probe.odds[:1]).abs().max()) <= 1e-9:
+        yield Finding(
+            "constant", "The output does not depend on the input: nothing can be learned about it.", hides=True
+        )
+
+
+def _wavering(probe: _Probe) -> Iterator[Finding]:
+    gap = _repeat_gap(probe)
+    if gap > _AGREE:
+        yield Finding(
+            "not-deterministic",
+            f"The same input gets log-odds that differ by up to {gap:.3g}: each value is the lowest of five judgements.",
+            hides=False,
+        )
+
+
+def _repeat_gap(probe: _Probe) -> float:
+    again = [log_odds(probe.ask(probe.images[:8]), probe.target.link) for _ in range(2)]
+    return max(float((odds - probe.odds[:8]).abs().max()) for odds in again)
+
+
+def _neighbours(probe: _Probe) -> Iterator[Finding]:
+    alone = log_odds(torch.cat([probe.ask(row[None]) for row in probe.images[:4]]), probe.target.link)
+    gap = float((alone - probe.odds[:4]).abs().max())
+    scale = 1.0 + float(probe.odds[:4].abs().max())
+    if gap > _AGREE * scale and _repeat_gap(probe) <= _AGREE:
+        yield Finding(
+            "depends-on-batch",
+            f"An input gets log-odds that differ by {gap:.3g} by what else is in its batch: it does not answer about "
+            "the input alone (batch statistics?).",
+            hides=True,
+        )
+
+
+def _kind(probe: _Probe) -> Iterator[Finding]:
+    declared = getattr(probe.target, "declared", None)
+    reading = declared.reading if declared is not None else None
+    if reading is not None and reading.kind != "logits":
+        if reading.kind == "probabilities" and reading.link == "softmax":
+            sums = probe.logits.exp().sum(1)
+            if float((sums - 1.0).abs().max()) > 0.02:
+                yield Finding(
+                    "not-probabilities",
+                    f"Probabilities were declared, but they sum to {float(sums.min()):.3g} to {float(sums.max()):.3g}.",
+                    hides=True,
+                )
+        return
+    inside = bool((probe.logits >= 0.0).all()) and bool((probe.logits <= 1.0).all())
+    if inside and float((probe.logits.sum(1) - 1.0).abs().max()) < 1e-3:
+        yield Finding(
+            "probabilities",
+            "The outputs look like probabilities, but are read as logits: no confidence can be high. Declare outputs = "
+            '"probabilities".',
+            hides=True,
+        )
+    elif inside and probe.target.link == "independent":
+        yield Finding(
+            "probabilities",
+            "The outputs are all between 0 and 1, but are read as logits: no confidence can be high. Declare outputs = "
+            '"probabilities".',
+            hides=True,
+        )
+
+
+def _coarse(probe: _Probe) -> Iterator[Finding]:
+    floor, values, digits = coarseness(probe.target, probe.logits)
+    if floor is None:
+        return
+    reading = replace(probe.target.declared.reading, floor=floor)  # type: ignore[attr-defined]
+    ceiling = reading.ceiling(len(probe.target.labels)) or 0.0
+    top = f"no confidence above {1.0 / (1.0 + math.exp(-ceiling)):.6g} can be seen"
+    if digits is not None:
+        yield Finding("rounded", f"The scores are rounded to {digits} decimals: {top}.", hides=True)
+    else:
+        yield Finding(
+            "quantised", f"The probabilities take only {values} different values, 0 among them: {top}.", hides=True
+        )
+
+
+def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int | None]:
+    """How coarse a target's probabilities are, from its answers to some inputs.
+
+    Returns:
+        Half the least probability above 0 that it can say, None where nothing is coarse; how many different values it
+        gave; to how many decimals it rounds, None where it does not.
+    """
+    declared = getattr(target, "declared", None)
+    if declared is None or declared.reading.kind != "probabilities":
+        return None, 0, None
+    reading = declared.reading
+    p = logits.exp() if reading.link == "softmax" else logits.sigmoid()
+    values, tops = torch.unique((p * 1e12).round()).numel(), p.amax(1)
+    for digits in (1, 2, 3, 4, 5):
+        if float(((tops * 10.0**digits).round() / 10.0**digits - tops).abs().max()) < 1e-9:
+            return 0.5 * 10.0**-digits, values, digits
+    nothing = p <= max(reading.floor, RESOLUTION if reading.link == "independent" else 0.0) * (1.0 + 1e-9)
+    least = float(p[~nothing].min())
+    coarse = bool(nothing.any()) and least > _COARSE
+    return (0.5 * least if coarse else None), values, None
+
+
+def _unnamed(probe: _Probe) -> Iterator[Finding]:
+    declared = getattr(probe.target, "declared", None)
+    numbered = probe.target.labels == tuple(map(str, range(len(probe.target.labels))))
+    if numbered and declared is not None and not declared.labels:
+        yield Finding("unnamed", "No labels were given: classes are numbered.", hides=False)
+
+
+def _gradient(probe: _Probe) -> Iterator[Finding]:
+    if getattr(probe.target, "module", None) is None:
+        return
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        leaf = probe.images[:8].clone().requires_grad_()
+        odds = log_odds(probe.ask(leaf), probe.target.link)
+        if not odds.requires_grad:
+            yield Finding("no-gradient", "No gradient can be taken: methods that climb are left out.", hides=False)
+            return
+        (slope,) = torch.autograd.grad(odds.amax(1).sum(), leaf, allow_unused=True)
+    usable = isinstance(slope, Tensor) and bool(torch.isfinite(slope).all()) and bool(slope.any())
+    if not usable:
+        yield Finding(
+            "masked-gradient",
+            "The gradient is zero or no number though answers change with the input: climbing it proves nothing.",
+            hides=False,
+        )
+
+
+_CHECKS: tuple[Callable[[_Probe], Iterator[Finding]], ...] = (
+    _constant, _wavering, _neighbours, _kind, _coarse, _unnamed,
+)  # fmt: skip
+
+
+def refuse_silence(findings: tuple[Finding, ...], name: str) -> None:
+    """Refuse a target about which nothing can be measured.
+
+    Raises:
+        TargetError: Its output is constant or no number.
+    """
+    for finding in findings:
+        if finding.name in ("constant", "not-a-number"):
+            raise TargetError(
+                expected="answers that are numbers and depend on the input",
+                got=finding.means,
+                where=f"target {name}",
+                do="Run the model on a photograph by itself; check preprocessing and dtype.",
+            )
