@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import itertools
 import json
 import re
 import shlex
@@ -26,7 +27,9 @@ from trompe.cli.summary import describe
 from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
+from trompe.settings import AuditSettings
 from trompe.showing.maps import grid
+from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Attempt, Session
 
 VOID = {"meta", "img", "input", "br", "line", "circle", "rect"}
@@ -485,3 +488,32 @@ def test_the_summary_says_how_large_the_networks_are(painted: trompe.Run, hostil
     nodes, connections = median(s.nodes for s in sizes), median(s.connections for s in sizes)
     assert f"networks   cppn-evolve: median {nodes:g} nodes, {connections:g} connections" in describe(painted)
     assert not [line for line in describe(hostile) if line.startswith("networks")]
+
+
+def test_words_of_ticks_keep_apart(tmp_path: Path) -> None:
+    """Confidences from nothing to beyond fifteen nines, where ticks are unevenly spaced."""
+    run = made_run(tmp_path / "run", DIGITS, ImageSpec(3, 32, 32), encoding="cppn", generations=40, population=200)
+    chart = next(c for c in read(trompe.report(run.folder)).all("figure", "chart") if "real and" in c.text).all("svg")[
+        0
+    ]
+    ticks = [n for n in chart.all("text") if "class" not in n.attributes]
+    places = [float(n.attributes["x"]) for n in ticks]
+    assert len(places) >= 3
+    assert min(b - a for a, b in itertools.pairwise(places)) >= 70
+
+
+def test_several_methods_are_told_apart_on_small_tiles_too(tiny, tmp_path: Path) -> None:
+    """Small tiles drop the method only where there is nothing to tell apart."""
+    page = read(trompe.report(made_run(tmp_path / "one", ("a", "b"), ImageSpec(1, 5, 5)).folder))
+    assert "one-method" in page.all("body")[0].attributes["class"]
+    settings = AuditSettings(tiny.name, budget=40, out=tmp_path / "all")
+    with audit_session(settings, tiny) as session:
+        list(session)
+        run = session.finish()
+    page = read(trompe.report(run.folder))
+    assert "one-method" not in page.all("body")[0].attributes["class"]
+    assert {tile.all("span", "method")[0].text for tile in page.all("details", "tile")} == {
+        s.method for s in run.searches
+    }
+    counted = sum(int(count) for count in re.findall(r"\((\d+) of 4 searches\)", page.text))
+    assert counted == len(run.searches)

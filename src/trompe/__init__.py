@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from trompe.showing.draw import draw
     from trompe.showing.film import film
     from trompe.showing.report import report
-    from trompe.targets import TorchTarget, bundled_targets, load_target
+    from trompe.targets import Declaration, Preprocessing, TorchTarget, bundled_targets, load_target
     from trompe.verbs.audit import audit
     from trompe.verbs.fool import fool, fool_with
+    from trompe.verbs.inspect import inspect
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
     from trompe.verbs.verify import verify, verify_with
 
 _HOMES = {
+    "Declaration": "trompe.targets",
     "FoolSettings": "trompe.settings",
+    "Preprocessing": "trompe.targets",
     "Run": "trompe.run",
     "TorchTarget": "trompe.targets",
     "TrompeError": "trompe.core.errors",
@@ -33,6 +36,7 @@ _HOMES = {
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
+    "inspect": "trompe.verbs.inspect",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
     "report": "trompe.showing.report",
@@ -43,7 +47,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Declaration",
     "FoolSettings",
+    "Preprocessing",
     "Run",
     "TorchTarget",
     "TrompeError",
@@ -53,6 +59,7 @@ __all__ = [
     "film",
     "fool",
     "fool_with",
+    "inspect",
     "load_target",
     "open_run",
     "report",

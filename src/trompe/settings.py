@@ -120,6 +120,21 @@ class DemoSettings:
 
 
 @dataclass(frozen=True)
+class InspectSettings:
+    """Distrust first: what a classifier is, what is strange about it, and which preprocessing suits it."""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier; see docs/targets.md for all that can stand here."""
+    _: KW_ONLY
+    images: Path | None = None
+    """Labelled photographs, a folder for each class: every plausible preprocessing is tried on them."""
+    limit: int = 200
+    """Photographs at most."""
+    save: Path | None = None
+    """Write what is known as a target file, model.toml, which stands wherever a TARGET does."""
+
+
+@dataclass(frozen=True)
 class VerifySettings:
     """Read the images of a run back from disk, score them again, and compare with what was recorded."""
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
     "film": ("see", "show how the strongest image of a class grew, as an animated picture"),
     "draw": ("see", "draw an image that a small network painted at any size, with the network's formula and graph"),
+    "inspect": ("judge", "what a classifier is, what is strange about it, which preprocessing suits it"),
     "audit": ("judge", "try every method on a classifier, in one run"),
     "report": ("judge", "write a run as one page to look at, and its contact sheet"),
     "verify": ("judge", "read a run's images back from disk and score them again"),

@@ -4,6 +4,7 @@ import io
 import math
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 
 import numpy
 from PIL import Image, ImageDraw, ImageFont
@@ -17,6 +18,12 @@ SHOWN_LEVEL = 0.99
 
 _INK, _QUIET, _PAPER, _FRAME = (20, 20, 24), (96, 96, 104), (255, 255, 255), (200, 200, 206)
 _SIDE, _MARGIN = 1400, 40
+_LACKING = "\ue000"
+"""For private use, so that no font of words has it."""
+_SPELT = str.maketrans({
+    "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D",
+    "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i", "–": "-", "—": "-",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,35 @@ def png(picture: Image.Image) -> bytes:
 
 
 def drawable(text: str, otherwise: str) -> str:
-    """The text in letters that the built-in font has; what to say otherwise where it has too few of them."""
-    plain = unicodedata.normalize("NFKD", text.translate({0x2013: "-", 0x2014: "-", 0x2026: "..."}))
-    kept = "".join(c for c in plain if not unicodedata.combining(c))
-    return kept if kept.isascii() and kept.isprintable() else otherwise
+    """The text in letters that Pillow's own font has; what to say otherwise where one can be written in no way.
+
+    That font has the letters of ASCII, quotation marks and a few signs; it is asked about each. Other Latin letters are
+    spelt with these.
+
+    Example:
+        >>> drawable("«Straße» nach Łódź", "class 3"), drawable("Ελλάς", "class 4")
+        ('«Strasse» nach Lodz', 'class 4')
+    """
+    spelt = [_spell(letter) for letter in text]
+    return otherwise if None in spelt else "".join(part for part in spelt if part)
+
+
+@cache
+def _spell(letter: str) -> str | None:
+    """A letter in those that the font has, an accent of its own as nothing; None where that cannot be."""
+    if letter.isprintable() and _has_glyph(letter):
+        return letter
+    bare = "".join(c for c in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(c))
+    spelt = bare.translate(_SPELT)
+    return spelt if all(c.isprintable() and _has_glyph(c) for c in spelt) else None
+
+
+@cache
+def _has_glyph(letter: str) -> bool:
+    """Whether the font draws a letter as anything but the box that stands for what it lacks."""
+    font = ImageFont.load_default(20)
+    masks = [font.getmask(which) for which in (letter, _LACKING)]
+    return masks[0].size != masks[1].size or bytes(masks[0]) != bytes(masks[1])
 
 
 def write(

@@ -1,6 +1,7 @@
 """Whether to believe it, what to do about it, how to do it again: facts as pairs of words."""
 
 import shlex
+from collections import Counter
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
@@ -71,13 +72,13 @@ def again(evidence: Evidence) -> list[Fact]:
     run, about = evidence.run, evidence.run.about
     judge = ", ".join(f"{key} {value}" for key, value in about.judge.items())
     levels = ", ".join(say_level(level) for level in about.levels)
-    ended = ", ".join(search.reason or search.state for search in run.searches)
+    ended = Counter(search.reason or search.state for search in run.searches)
     facts = [
         ("Target", f"{about.target['name']}, fingerprint {about.target['fingerprint'][:16]}"),
         ("Method", ", ".join(dict.fromkeys(search.method for search in run.searches))),
         ("Seed", str(about.settings.get("seed", "not recorded"))),
         ("Cost", _cost(evidence)),
-        ("Ended by", ended),
+        ("Ended by", ", ".join(f"{reason}{_times(count, ended)}" for reason, count in ended.items())),
         ("Judge", judge),
         ("Levels kept", levels),
         ("Versions", ", ".join(f"{name} {version}" for name, version in about.versions.items())),
@@ -107,12 +108,18 @@ def command(evidence: Evidence) -> str:
     return shlex.join(["trompe", verb, target, *parts, "--out", "NEW"])
 
 
+def _times(count: int, ended: Counter[str]) -> str:
+    return f" ({count} of {ended.total()} searches)" if ended.total() > 1 else ""
+
+
 def _default(value: Any) -> Any:
     return [] if value is MISSING else list(value) if isinstance(value, tuple) else value
 
 
 def _misses(evidence: Evidence, missed: list[Any]) -> str:
-    shown = ", ".join(f"{record.label} ({say_method(evidence, record)})" for record in missed[:12])
+    several = len(evidence.run.searches) > 1
+    names = [f"{record.label} ({say_method(evidence, record)})" if several else record.label for record in missed[:12]]
+    shown = ", ".join(names)
     more = f" and {say_count(len(missed) - 12)} more" if len(missed) > 12 else ""
     spent = say_count(max((search.evaluations for search in evidence.run.searches), default=0))
     return f"{shown}{more}. A miss says no more than: not within {spent} looks."
@@ -123,7 +130,8 @@ def _cost(evidence: Evidence) -> str:
     looks, rows = (sum(getattr(search, key) for search in searches) for key in ("evaluations", "forwards"))
     gradients = sum(search.backwards for search in searches)
     seconds = sum(search.seconds for search in searches)
-    return f"{say_count(looks)} looks, {say_count(rows)} rows sent, {say_count(gradients)} gradients, {seconds:.1f} s"
+    time = f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+    return f"{say_count(looks)} looks, {say_count(rows)} rows sent, {say_count(gradients)} gradients, {time}"
 
 
 def _survival(evidence: Evidence) -> str:

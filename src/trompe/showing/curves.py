@@ -145,7 +145,9 @@ def _upwards(series: Sequence[_Series], classes: int | None) -> tuple[Scale, lis
     if classes is not None:
         scale = Scale(0, classes, HEIGHT - BOTTOM, TOP)
         step = max(1, round(classes / 5))
-        return scale, [Tick(scale(value), str(value)) for value in [*range(0, classes - step // 2, step), classes]]
+        return scale, [
+            Tick(scale(value), say_count(value)) for value in [*range(0, classes - step // 2, step), classes]
+        ]
     values = [y for one in series for _, y in one.points]
     low, high = min(values), max(*values, level_odds(0.9999))
     pad = 0.04 * ((high - low) or 1.0)

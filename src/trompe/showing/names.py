@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 300, 70, 14, 44, 40
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 300, 78, 14, 44, 40
 """The paper of a line chart and the margins around its plot, in the units of its view box."""
 
 Place = tuple[float, float]

@@ -28,7 +28,7 @@ def render(evidence: Evidence) -> str:
         evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
         script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
         warnings=warnings(evidence), sentence=sentence(evidence), figures=figures(evidence),
-        tiles=tiles(evidence), many=len(run.classes) > MANY, methods=methods,
+        tiles=tiles(evidence), many=len(run.classes) > MANY * run.repeats, methods=methods,
         levels=[say_level(level) for level in run.about.levels], level=say_level(evidence.level),
         gallery=gallery(evidence), charts=curves.charts(evidence), plot=curves, has_paper=curves.has_paper(evidence),
         maps=maps.maps(evidence), legend=maps.legend(), table=reached_table(evidence), repeats=repeats_table(evidence),

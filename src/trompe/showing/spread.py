@@ -9,10 +9,12 @@ import torch
 from trompe.core.numerics import confidence, level_odds
 from trompe.showing.curves import Scale, Tick
 from trompe.showing.evidence import Evidence
-from trompe.showing.words import say, tick_odds
+from trompe.showing.words import say, say_count, tick_odds
 
 WIDTH, LEFT, RIGHT, ROW = 480, 14, 14, 74
 _BIN = 5.0
+_WORDS = 70.0
+"""Room that the words of a tick need, also where a narrow screen enlarges them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def spread(evidence: Evidence) -> Spread | None:
     pad = 0.05 * (high - low)
     scale = Scale(low - pad, high + pad, LEFT, WIDTH - RIGHT)
     rows = [_row(kind, scale, number) for number, kind in enumerate(kinds)]
-    ticks = [Tick(scale(odds), text) for odds, text in tick_odds(scale.low, scale.high, most=6)]
+    ticks = _apart([Tick(scale(odds), text) for odds, text in tick_odds(scale.low, scale.high, most=6)])
     said = "; ".join(
         f"{len(kind[2])} {kind[0]}: median {row.middle_says}" for kind, row in zip(kinds, rows, strict=True)
     )
@@ -89,6 +91,15 @@ def calibration(evidence: Evidence) -> Calibration | None:
     return Calibration(sum(real.right), len(real.images), f"{100 * mean:.1f} %", say(median(real.confidence)))
 
 
+def _apart(ticks: list[Tick]) -> list[Tick]:
+    """The ticks whose words do not run into those on their right; nines are not evenly counted."""
+    kept: list[Tick] = []
+    for tick in reversed(ticks):
+        if not kept or kept[-1].at - tick.at >= _WORDS:
+            kept.append(tick)
+    return kept[::-1]
+
+
 def _row(kind: tuple[str, str, list[float]], scale: Scale, number: int) -> Row:
     name, shape, values = kind
     y = ROW * number + 52.0
@@ -101,4 +112,4 @@ def _row(kind: tuple[str, str, list[float]], scale: Scale, number: int) -> Row:
         stacked[place] += 1
     unique = list(dict.fromkeys(dots))
     middle = median(values)
-    return Row(f"{name} ({len(values)})", shape, unique, scale(middle), say(middle), y)
+    return Row(f"{name} ({say_count(len(values))})", shape, unique, scale(middle), say(middle), y)

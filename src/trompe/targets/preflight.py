@@ -15,6 +15,7 @@ from trompe.targets.reading import RESOLUTION
 
 _PROBES = 24
 _AGREE = 1e-3
+_FEW = 12
 _COARSE = 1e-4
 """A model that says 0 and then nothing below this counts votes rather than weighing evidence."""
 
@@ -127,7 +128,7 @@ def _wavering(probe: _Probe) -> Iterator[Finding]:
     if gap > _AGREE:
         yield Finding(
             "not-deterministic",
-            f"The same input gets log-odds that differ by up to {gap:.3g}: each value is the lowest of five judgements.",
+            f"The same input gets log-odds that differ by up to {gap:.3g}: a value is the lowest of five.",
             hides=False,
         )
 
@@ -208,7 +209,7 @@ def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int |
     reading = declared.reading
     p = logits.exp() if reading.link == "softmax" else logits.sigmoid()
     values, tops = torch.unique((p * 1e12).round()).numel(), p.amax(1)
-    for digits in (1, 2, 3, 4, 5):
+    for digits in (1, 2, 3, 4, 5) if values > _FEW else ():
         if float(((tops * 10.0**digits).round() / 10.0**digits - tops).abs().max()) < 1e-9:
             return 0.5 * 10.0**-digits, values, digits
     nothing = p <= max(reading.floor, RESOLUTION if reading.link == "independent" else 0.0) * (1.0 + 1e-9)
@@ -233,9 +234,8 @@ def _gradient(probe: _Probe) -> Iterator[Finding]:
         if not odds.requires_grad:
             yield Finding("no-gradient", "No gradient can be taken: methods that climb are left out.", hides=False)
             return
-        (slope,) = torch.autograd.grad(odds.amax(1).sum(), leaf, allow_unused=True)
-    usable = isinstance(slope, Tensor) and bool(torch.isfinite(slope).all()) and bool(slope.any())
-    if not usable:
+        slope: Tensor | None = torch.autograd.grad(odds.amax(1).sum(), leaf, allow_unused=True)[0]
+    if slope is None or not bool(torch.isfinite(slope).all()) or not bool(slope.any()):
         yield Finding(
             "masked-gradient",
             "The gradient is zero or no number though answers change with the input: climbing it proves nothing.",

@@ -1,0 +1,58 @@
+"""What a target says of natural images: the user's own, or the samples that come with a bundled target."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
+from trompe.core.types import Target
+from trompe.data.folders import Photographs, read_photographs
+from trompe.measure.metrics import Answer
+from trompe.search import Judge, JudgeSettings
+from trompe.targets import bundled_targets
+from trompe.targets.ready import declared_of
+from trompe.targets.trained import read_samples
+
+
+def natural_images(target: Target, images: Path | None, limit: int | None = None) -> Photographs | None:
+    """The images of a folder; where none is named, the samples of a bundled target; None where it has none.
+
+    Raises:
+        DataError: The folder holds no images, or its folders are no labels.
+    """
+    if images is not None:
+        fit = declared_of(target).prepared.fit
+        return read_photographs(images, target.labels, target.spec.shape, fit=fit, limit=limit)
+    folder = bundled_targets().get(target.name)
+    if folder is None:
+        return None
+    samples = read_samples(folder)
+    files = tuple(folder / f"sample-{i}" for i in range(len(samples)))
+    return Photographs(samples.images, samples.classes, files)
+
+
+def judge_natural(target: Target, photographs: Photographs, judge: JudgeSettings) -> list[Answer]:
+    """What the target says of each image.
+
+    Raises:
+        TargetError: It gives answers that cannot be judged.
+    """
+    outputs = Judge(target, judge).judge(from_levels(photographs.images))
+    odds = log_odds(outputs.logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+    named = odds.argmax(1)
+    rows = torch.arange(len(odds))
+    accepted = torch.ones(len(odds), dtype=torch.bool) if outputs.slack is None else outputs.slack[rows, named] >= 0
+    best = odds[rows, named]
+    return [
+        Answer(int(true), int(column), float(value), bool(passed))
+        for true, column, value, passed in zip(photographs.classes, named, best, accepted, strict=True)
+    ]
+
+
+def right_log_likelihood(target: Target, photographs: Photographs, batch: int) -> Sequence[float]:
+    """Log-probability of each labelled image's own class."""
+    outputs = Judge(target, JudgeSettings(batch)).judge(from_levels(photographs.images))
+    odds = log_odds(outputs.logits, target.link).gather(1, photographs.classes.unsqueeze(1)).squeeze(1)
+    likelihood: list[float] = torch.nn.functional.logsigmoid(odds).clamp(min=-50.0).tolist()
+    return likelihood
