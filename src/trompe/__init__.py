@@ -1,8 +1,9 @@
 """trompe: how sure is your classifier about nonsense?
 
 Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `audit`, `report`, `verify`, `rerun`,
-`train`. `fool_with` and `verify_with` take a target that is an object of your own; `load_target` and `open_run` turn
-names and folders into objects. Everything is loaded when it is first used, so that importing the package costs nothing.
+`train`, `transfer`, `export`, ... `fool_with` and `verify_with` take a target that is an object of your own;
+`load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
+importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from trompe.showing.report import report
     from trompe.targets import Declaration, Preprocessing, TorchTarget, bundled_targets, load_target
     from trompe.verbs.audit import audit
+    from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.inspect import inspect
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
+    from trompe.verbs.transfer import transfer
     from trompe.verbs.verify import verify, verify_with
 
 _HOMES = {
@@ -33,6 +36,7 @@ _HOMES = {
     "audit": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
     "draw": "trompe.showing.draw",
+    "export": "trompe.verbs.export",
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
@@ -42,6 +46,7 @@ _HOMES = {
     "report": "trompe.showing.report",
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
+    "transfer": "trompe.verbs.transfer",
     "verify": "trompe.verbs.verify",
     "verify_with": "trompe.verbs.verify",
 }
@@ -56,6 +61,7 @@ __all__ = [
     "audit",
     "bundled_targets",
     "draw",
+    "export",
     "film",
     "fool",
     "fool_with",
@@ -65,6 +71,7 @@ __all__ = [
     "report",
     "rerun",
     "train",
+    "transfer",
     "verify",
     "verify_with",
 ]

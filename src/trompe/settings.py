@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 Preset = Literal[
     "paper", "released-code", "innovation",
@@ -189,6 +189,32 @@ class DrawSettings:
     """Write its graph too, as an .svg beside the picture."""
     out: Path | None = None
     """File to write, .png; by default draw-CLASS.png in the run folder."""
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """How many of a run's images convince other classifiers, beside as many random and natural images?"""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder; or any folder of images, one folder for each class in it, or all in one."""
+    _: KW_ONLY
+    to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")]
+    """A classifier to ask; several by several --to."""
+    images: Path | None = None
+    """Natural images to compare with, those its own target is as sure of; by default the samples of a bundled one."""
+    out: Path | None = None
+    """Folder for transfer.json; by default the run folder, and for a folder of images nothing is written."""
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Write a run's images as plain files for other programs: folders by class, and one array file."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder."""
+    _: KW_ONLY
+    out: Path
+    """The folder to write: empty, or not there yet."""
 
 
 @dataclass(frozen=True)
