@@ -26,10 +26,20 @@ def describe(run: Run) -> list[str]:
         f"{run.about.target['name']} is confident of nonsense: {counts}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
+        *_remote(run),
         f"ended by   {', '.join(search.reason or search.state for search in searches)}",
         "readable   not measured (whether a person sees the class in an image)",
         f"images     {run.folder / 'images'}",
     ]
+
+
+def _remote(run: Run) -> list[str]:
+    """What was sent to a remote target, and what people should know of any target's answers."""
+    most = run.about.settings.get("max_queries")
+    limit = f" of at most {most:,}" if most and run.queries and run.queries <= most else ""
+    told = run.about.target.get("remote", {})
+    sent = [] if run.queries is None else [f"queries    {run.queries:,}{limit} rows sent to {told.get('url', 'it')}"]
+    return sent + [f"note       {note}" for note in run.about.target.get("notes", [])]
 
 
 def _table(run: Run) -> list[str]:

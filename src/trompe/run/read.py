@@ -125,12 +125,14 @@ class Run:
         about: What was fixed when it began.
         searches: One a method and repeat.
         classes: One a class and search, in the target's order.
+        queries: Rows sent to a remote target, retries and verification included; None where the target is none.
     """
 
     folder: Path
     about: About
     searches: tuple[SearchRecord, ...]
     classes: tuple[ClassRecord, ...]
+    queries: int | None = None
 
     @property
     def state(self) -> str:
@@ -262,7 +264,7 @@ def open_run(folder: Path | str) -> Run:
         firsts = connection.execute(
             "SELECT search, niche, candidate, log_odds, input, level FROM first ORDER BY level"
         ).fetchall()
-        return Run(folder, about, searches, _classes(about, searches, strongest, firsts))
+        return Run(folder, about, searches, _classes(about, searches, strongest, firsts), items.get("queries"))
 
 
 _SEARCHES = """
