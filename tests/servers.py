@@ -19,8 +19,8 @@ from tiny import TINY_LABELS, make_tiny_target
 
 Reply = tuple[int, Mapping[str, str], bytes]
 App = Callable[[str, str, Mapping[str, str], bytes], Reply]
+MODEL = make_tiny_target().module  # made once: making it draws from the randomness that tests watch
 LENGTH = "inference-header-content-length"
-DIE = "die"
 
 
 @dataclass
@@ -60,6 +60,8 @@ def serve(app: App) -> Iterator[Server]:
             except ConnectionAbortedError:
                 self.close_connection = True
                 return
+            except Exception as fault:  # noqa: BLE001  what a server does
+                status, said, content = say({"error": f"{type(fault).__name__}: {fault}"}, 400)
             finally:
                 with lock:
                     now[0] -= 1
@@ -98,7 +100,7 @@ def logits(pixels: Any) -> torch.Tensor:
     """What the tiny model says of images as (n, 1, 6, 6) numbers in [0, 1]."""
     with torch.inference_mode():
         images = torch.from_numpy(numpy.array(pixels, dtype=numpy.float32)).reshape(-1, 1, 6, 6)
-        return torch.cat([make_tiny_target().module(image.unsqueeze(0)) for image in images])
+        return torch.cat([MODEL(image.unsqueeze(0)) for image in images])
 
 
 @dataclass

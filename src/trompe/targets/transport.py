@@ -1,5 +1,6 @@
 """The line to a server: paced, counted, patient where that helps, and never to another host than was named."""
 
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ class Line:
             follow_redirects=False,
             trust_env=not self.address.loopback,  # a proxy has no way back to this machine
         )
+        weakref.finalize(self, self._client.close)
 
     @property
     def agent(self) -> str:
