@@ -3,10 +3,11 @@
 import base64
 import io
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,9 +45,14 @@ class Server:
 def serve(app: App) -> Iterator[Server]:
     """A server on a free port of this machine, for as long as the block lasts."""
     state, lock, now = Server(""), threading.Lock(), [0]
+    lines: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            lines.append(self.connection)
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -90,6 +96,9 @@ def serve(app: App) -> Iterator[Server]:
     finally:
         server.shutdown()
         server.server_close()
+        for line in lines:  # as when the process dies: nobody is served any more
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
 
 def say(document: Any, status: int = 200) -> Reply:

@@ -54,6 +54,8 @@ class ServedModel:
         write = write_binary if self.dialect.binary else write_json
         rest = self.line.post_all([write(part, self.signature) for part in parts[len(first) :]], _INFER)
         answers = [self._read(answer) for answer in (*first, *rest)]
+        if len({answer.shape[1] for answer in answers}) > 1:
+            raise self.line.refusal("as many scores in every answer", "fewer in some", "Ask the server yourself.")
         return torch.from_numpy(numpy.concatenate(answers)[: len(batch)])
 
     def fingerprint(self) -> str:

@@ -44,7 +44,7 @@ def read_tensor(answer: Answer, signature: Signature, line: Line) -> Array:
         kind, shape = str(named[0]["datatype"]).upper(), tuple(map(int, named[0]["shape"]))
         if kind in ("FP16", "FP32", "FP64"):
             numbers = _numbers(named[0], kind, outputs, answer.content[length:])
-            return _rows(numbers, shape, line)
+            return _rows(numbers, shape, signature, line)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as cause:
         raise line.refusal(
             "an answer of the Open Inference Protocol, with one row for each image",
@@ -68,11 +68,11 @@ def _numbers(output: Any, kind: str, outputs: list[Any], content: bytes) -> Arra
     return numpy.frombuffer(content[start : start + int(size)], dtype=TYPES[kind])
 
 
-def _rows(numbers: Array, shape: tuple[int, ...], line: Line) -> Array:
-    if math.prod(shape) != len(numbers):
-        raise ValueError(f"{len(numbers)} numbers for shape {shape}")
+def _rows(numbers: Array, shape: tuple[int, ...], signature: Signature, line: Line) -> Array:
+    if math.prod(shape) != len(numbers) or not len(numbers):
+        raise ValueError(f"{len(numbers)} numbers for shape {list(shape)}")
     rows = line.batch
-    if shape[0] != rows and rows > 1:
+    if signature.batched and shape[0] != rows and (rows > 1 or len(shape) > 1):
         raise ValueError(f"{shape[0]} rows for {rows} images")
     wide = numbers.reshape(rows, -1)
     return wide.astype(numpy.float64 if wide.dtype == numpy.float64 else numpy.float32)

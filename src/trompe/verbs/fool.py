@@ -15,7 +15,7 @@ from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
-from trompe.targets import load_target
+from trompe.targets import ForeignTarget, load_target
 from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
@@ -74,6 +74,13 @@ class Attempt:
         make_plan(settings)  # a number out of range is refused before a target is loaded
         target = target or open_target(settings)
         check_remote(target, settings)
+        if settings.by == "ascend" and isinstance(target, ForeignTarget):
+            raise TargetError(
+                expected="a target that torch can take a gradient through",
+                got="one that only answers",
+                where=f"target {target.name}",
+                do="Choose a search that only asks: --by evolve or squares.",
+            )
         if not isinstance(target.spec, ImageSpec):
             raise BadInput(
                 expected="a target that takes images",
