@@ -168,19 +168,19 @@ def test_a_model_that_answers_nonsense(outputs, expected, tiny, capsys, tmp_path
             return outputs(inputs)
 
     odd = Odd(tiny.name, tiny.module, tiny.spec, tiny.labels)
-    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: odd)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda *_, **__: odd)
     refused(["fool", "odd", *QUICK, "--quiet", "--out", tmp_path / "run"], capsys, expected)
 
 
 def test_a_model_for_another_shape(tiny, capsys, tmp_path, monkeypatch):
     wrong = TorchTarget("wrong", tiny.module, ImageSpec(1, 7, 7), tiny.labels)
-    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: wrong)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda *_, **__: wrong)
     expected = r"expected a module that takes images of shape \('n', 1, 7, 7\); got .*shapes cannot be multiplied"
     refused(["fool", "wrong", *QUICK, "--quiet", "--out", tmp_path / "run"], capsys, expected)
 
 
 def test_a_fault_of_trompe_is_no_bad_input(tiny, tmp_path, monkeypatch):
-    def broken(_):
+    def broken(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr("trompe.verbs.fool.load_target", broken)
@@ -313,7 +313,7 @@ def test_nothing_is_written_outside_the_run_folder(tmp_path):
 
 def test_labels_cannot_format_the_terminal(tiny, tmp_path, monkeypatch, capsys):
     hostile = TorchTarget("odd", tiny.module, tiny.spec, ("[red]a[/]", "b" * 80, "猫", "../../etc/x"))
-    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: hostile)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda *_, **__: hostile)
     assert main(["fool", "odd", *QUICK, "--out", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert "[red]a[/]" in out

@@ -235,7 +235,7 @@ def test_fool_climbs_networks_that_can_be_read_and_painted_at_any_size(tmp_path:
     genomes = encoding.random(2, Stream(0, "ascend/cppn", 0))
     assert encoding.draw(genomes, 90, 60).shape == (2, 1, 90, 60)
     assert formula(genomes, 0, 1, encoding.settings.weight_limit).count("\n") == 48
-    assert graph(genomes, 0, 1, encoding.settings.weight_limit).count("<line") == 4 * 16 + 2 * 16 * 16 + 16
+    assert graph(genomes, 0, 1, encoding.settings.weight_limit).count("<path") == 4 * 16 + 2 * 16 * 16 + 16
 
 
 def test_what_does_not_fit_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:

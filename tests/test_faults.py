@@ -307,7 +307,7 @@ def test_results_that_are_no_results_are_written_again(content, run, tiny):
 )
 def test_verification_notices_every_edited_number(part, key, value, run, tiny, monkeypatch):
     """The headline is what people quote."""
-    monkeypatch.setattr("trompe.verbs.verify.load_target", lambda _: tiny)
+    monkeypatch.setattr("trompe.verbs.verify.load_target", lambda *_, **__: tiny)
     assert trompe.verify(run).passed
     told = json.loads((run / "results.json").read_text())
     told[part][key] = value
@@ -374,7 +374,7 @@ class Greedy(torch.nn.Module):
 def test_no_memory_left_is_one_line_with_what_to_do_and_keeps_what_was_recorded(tiny, tmp_path, monkeypatch, capsys):
     """Torch says it by a RuntimeError, which is what a fault of trompe would be, too."""
     greedy = TorchTarget("tiny-0", Greedy(tiny.module, 4).eval(), tiny.spec, tiny.labels)
-    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: greedy)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda *_, **__: greedy)
     words = ["fool", "x", "--generations", "9", "--population", "20", "--quiet", "--out", str(tmp_path / "run")]
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -402,7 +402,7 @@ def test_another_runtime_error_is_still_a_fault_of_trompe(run, monkeypatch):
 def test_a_label_cannot_command_the_terminal(tiny, tmp_path, monkeypatch, capsys):
     """A target folder comes from a stranger: its labels may hold escape sequences and line breaks."""
     hostile = TorchTarget("tiny-0", tiny.module, tiny.spec, ("\x1b[2Ja", "b\nverified   4 images", "c\r", "d\x07"))
-    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda _: hostile)
+    monkeypatch.setattr("trompe.verbs.fool.load_target", lambda *_, **__: hostile)
     words = ["fool", "x", "--generations", "1", "--population", "20", "--quiet", "--out", str(tmp_path / "run")]
     assert main(words) == 0
     out = capsys.readouterr().out

@@ -459,7 +459,7 @@ class Nudge(torch.nn.Module):
 
 
 def test_verify_and_rerun_refuse_other_weights(copy, tmp_path, monkeypatch):
-    monkeypatch.setattr("trompe.verbs.verify.load_target", lambda _: trompe.load_target("lenet-mnist-b"))
+    monkeypatch.setattr("trompe.verbs.verify.load_target", lambda *_, **__: trompe.load_target("lenet-mnist-b"))
     with pytest.raises(RunError, match=r"expected target lenet-mnist with fingerprint .*; got lenet-mnist-b"):
         trompe.verify(copy)
 

@@ -54,6 +54,10 @@ class FoolSettings:
     """Stop after this long, for example 90s, 10m or 2h. Where a run stops by time is not repeatable."""
     classes: tuple[str, ...] = ()
     """Labels to attempt; by default all."""
+    max_queries: int | None = None
+    """Rows sent to a remote target at most, all in all: retries, inspection and verification too. Never exceeded."""
+    header: tuple[str, ...] = ()
+    """For a remote target: NAME=VARIABLE sends the value of that environment variable as the header NAME."""
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
     repeats: int = 1
@@ -90,6 +94,10 @@ class AuditSettings:
     """Each method stops once every class has an image of this confidence; None to go on to the end."""
     classes: tuple[str, ...] = ()
     """Labels to attempt; by default all."""
+    max_queries: int | None = None
+    """Rows sent to a remote target at most, all in all: retries, inspection and verification too. Never exceeded."""
+    header: tuple[str, ...] = ()
+    """For a remote target: NAME=VARIABLE sends the value of that environment variable as the header NAME."""
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
     repeats: int = 1
@@ -100,7 +108,8 @@ class AuditSettings:
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
     survival: bool = True
-    """In the end, judge every kept image again after JPEG, resizing, a crop and shifts."""
+    """In the end, judge every kept image again after JPEG, resizing, a crop and shifts; not where each would be a
+    query to a server."""
     pipeline: str = ""
     """One more such measurement: what your own service does to images, in order, for example resize2x+jpeg75."""
     out: Path

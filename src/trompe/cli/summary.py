@@ -32,6 +32,7 @@ def describe(run: Run) -> list[str]:
         f"{run.about.target['name']} is confident of nonsense: {counts}{best}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
+        *_remote(run),
         f"ended by   {_ends(run)}",
         *_networks(run),
         *_survival(run),
@@ -81,6 +82,15 @@ def _networks(run: Run) -> list[str]:
         f"networks   {method}: median {nodes:g} nodes, {connections:g} connections"
         for method, (nodes, connections) in sizes.items()
     ]
+
+
+def _remote(run: Run) -> list[str]:
+    """What was sent to a remote target, and what people should know of any target's answers."""
+    most = run.about.settings.get("max_queries")
+    limit = f" of at most {most:,}" if most and run.queries and run.queries <= most else ""
+    told = run.about.target.get("remote", {})
+    sent = [] if run.queries is None else [f"queries    {run.queries:,}{limit} rows sent to {told.get('url', 'it')}"]
+    return sent + [f"note       {note}" for note in run.about.target.get("notes", [])]
 
 
 def _columns(run: Run) -> dict[str, dict[str, str]]:

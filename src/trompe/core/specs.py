@@ -1,5 +1,6 @@
 """Kinds of input: how one is written to a file that people can open, and read back bit for bit."""
 
+import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,18 @@ class ImageSpec:
             levels: Bytes, shape (channels, height, width).
             note: What the file says of itself.
         """
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt("Comment", note)
         part = path.with_name(f".{path.name}.part")
-        with part.open("wb") as file:
-            Image.fromarray(self._to_rows(levels)).save(file, format="PNG", pnginfo=text, optimize=False)
+        part.write_bytes(self.encode(levels, note))
         part.replace(path)
+
+    def encode(self, levels: Tensor, note: str = "") -> bytes:
+        """The content of the file that `write` makes; without a note, the same but for its text chunk."""
+        text = PngImagePlugin.PngInfo()
+        if note:
+            text.add_itxt("Comment", note)
+        file = io.BytesIO()
+        Image.fromarray(self._to_rows(levels)).save(file, format="PNG", pnginfo=text, optimize=False)
+        return file.getvalue()
 
     def read(self, path: Path) -> Tensor:
         """The bytes of one image, shape (channels, height, width).

@@ -76,6 +76,16 @@ class Surviving:
         return mean
 
     @property
+    def line(self) -> Any:
+        """The target's own, where it is behind one to a server."""
+        return getattr(self.target, "line", None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The target's own."""
+        return tuple(getattr(self.target, "notes", ()))
+
+    @property
     def rows(self) -> int:
         """Rows of the network's input for each image: one version's, times the versions."""
         own: int = getattr(self.target, "rows", 1)

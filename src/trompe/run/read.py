@@ -127,6 +127,7 @@ class Run:
         about: What was fixed when it began.
         searches: One a method and repeat.
         classes: One a class and search, in the target's order.
+        queries: Rows sent to a remote target, retries and verification included; None where the target is none.
     """
 
     folder: Path
@@ -134,6 +135,7 @@ class Run:
     searches: tuple[SearchRecord, ...]
     classes: tuple[ClassRecord, ...]
     _judgements: dict[tuple[int, int, float], float] = field(repr=False)
+    queries: int | None = None
 
     @property
     def state(self) -> str:
@@ -295,7 +297,8 @@ def open_run(folder: Path | str) -> Run:
         ).fetchall()
         judged = connection.execute("SELECT search, niche, level, log_odds FROM judgement").fetchall()
         judgements = {(search, niche, level): log_odds for search, niche, level, log_odds in judged}
-        return Run(folder, about, searches, _classes(about, searches, strongest, firsts), judgements)
+        classes = _classes(about, searches, strongest, firsts)
+        return Run(folder, about, searches, classes, judgements, items.get("queries"))
 
 
 _SEARCHES = """

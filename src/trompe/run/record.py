@@ -190,6 +190,13 @@ class Recorder:
         self.commit()
 
     @_explained
+    def queries(self, sent: int) -> None:
+        """Write, so that no kill undoes it, how many rows were sent to a remote target or are about to be."""
+        with self._whole():
+            self._connection.execute("INSERT OR REPLACE INTO about VALUES ('queries', ?)", (json.dumps(sent),))
+        self.commit()
+
+    @_explained
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
         if self._connection.in_transaction:

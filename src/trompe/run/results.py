@@ -137,6 +137,7 @@ def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[
         "evaluations": sum(search.evaluations for search in run.searches),
         "forwards": sum(search.forwards for search in run.searches),
         "backwards": sum(search.backwards for search in run.searches),
+        **({} if run.queries is None else {"queries": run.queries}),
         "seconds": round(math.fsum(search.seconds for search in run.searches), 3),
         "ended": [search.reason or search.state for search in run.searches],
     }

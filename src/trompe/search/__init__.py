@@ -4,7 +4,7 @@ from trompe.search.archive import Archive, Elites
 from trompe.search.ascend import ascend
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.evolve import evolve
-from trompe.search.judge import Judge, JudgeSettings, Slope
+from trompe.search.judge import REMOTE, Judge, JudgeSettings, Slope
 from trompe.search.niches import EveryClass
 from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
@@ -13,6 +13,7 @@ from trompe.search.starts import STARTS
 
 __all__ = [
     "BEGINNING",
+    "REMOTE",
     "RULES",
     "SQUARES",
     "STARTS",

@@ -14,6 +14,9 @@ from trompe.core.errors import TargetError
 from trompe.core.numerics import from_levels
 from trompe.core.types import Images, Outputs, Target
 
+REMOTE = "remote"
+"""Engine of a target behind a URL."""
+
 
 @dataclass(frozen=True)
 class JudgeSettings:
@@ -22,7 +25,8 @@ class JudgeSettings:
     Attributes:
         batch: Rows a call; the last batch is padded with copies of its last row.
         threads: Of torch, on the CPU.
-        engine: What computes the network.
+        engine: What computes the network; ``remote`` where a server does, which is then sent batches of this size by
+            the target itself, several at a time.
         precision: Of its weights and arithmetic.
     """
 
@@ -115,6 +119,10 @@ class Judge:
     def _answers(self, inputs: Images) -> Outputs:
         if not len(inputs):
             return Outputs(torch.empty(0, len(self.target.labels)))
+        if self.settings.engine == REMOTE:
+            outputs = self.target.judge(inputs)
+            check_outputs(outputs, len(inputs), self.target.labels, f"target {self.target.name}")
+            return outputs
         parts = [self._ask(batch) for batch in inputs.split(self.settings.batch)]
         if len(parts) == 1:
             return parts[0]

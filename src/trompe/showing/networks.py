@@ -12,7 +12,7 @@ from trompe.core.numerics import from_levels, log_odds
 from trompe.core.types import Target
 from trompe.measure.surviving import as_recorded
 from trompe.run import Run
-from trompe.search import Judge, JudgeSettings
+from trompe.search import REMOTE, Judge, JudgeSettings
 from trompe.targets import bundled_targets, load_target
 from trompe.targets.trained import CARD, Card, read_card, read_samples
 
@@ -96,6 +96,8 @@ class Natural:
 def own_network(run: Run) -> Network:
     """The run's target, where it can be loaded and is still the one the run was made on."""
     judge, recorded = JudgeSettings(**run.about.judge), run.about.target
+    if judge.engine == REMOTE:  # whoever allowed a search of so many rows did not allow a page to send more
+        return Network(recorded["name"], None, judge, "the target is a remote service, which a page does not ask")
     try:
         target = as_recorded(load_target(recorded["text"]), recorded)
     except TrompeError:

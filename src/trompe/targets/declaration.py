@@ -18,6 +18,8 @@ from trompe.targets.reading import FLOOR, Kind, Reading
 
 ENDING = ".toml"
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+_TELLING = re.compile(r"auth|cookie|key|token|secret|pass|credential|signature", re.IGNORECASE)
+"""Of headers that hold a secret."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,19 @@ class Request:
         send: ``multipart`` (a form with one file), ``base64`` (a JSON object with the image as text) or ``json`` (the
             numbers); ignored where the server speaks the Open Inference Protocol.
         encode: How an image becomes bytes; ``jpeg`` loses what the 8-bit image holds.
-        name: Of the form field or JSON key that carries the image.
-        scores: Where the scores are in the answer, for example ``$.predictions[*].score``.
+        name: Of the form field or JSON key that carries the image; ``instances[].image`` stands for a list of one
+            object with that key. Of the Open Inference Protocol, the input where the server does not name it.
+        scores: Where the scores are in the answer, for example ``$.predictions[*].score``. Of the Open Inference
+            Protocol, the name of the output that holds them; needed only where there are several.
         names: Where their labels are, in the same order; empty where scores come in the order of `labels`.
         headers: Sent along; a value must be ``env:NAME`` where it is a secret, and always for ``Authorization``.
         authorized: Who allowed this, and why; without it only a server on this machine is asked.
-        rate: Requests a second at most.
+        rate: Requests a second at most; None where not declared: 5, and without limit for a server on this machine.
         concurrency: Requests under way at a time, at most.
         batch: Images a request; a template endpoint takes one.
         timeout: Seconds to wait for an answer.
-        retries: How often a request is sent again after 429, 503 or a broken connection.
+        retries: How often a request is sent again after 429 or a broken connection. A server error (5xx) is tried
+            again until there were 20 in a row.
     """
 
     send: Literal["multipart", "base64", "json"] = "base64"
@@ -47,7 +52,7 @@ class Request:
     names: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     authorized: str = ""
-    rate: float = 5.0
+    rate: float | None = None
     concurrency: int = 2
     batch: int = 1
     timeout: float = 30.0
@@ -55,18 +60,18 @@ class Request:
 
     def __post_init__(self) -> None:
         for header, value in self.headers.items():
-            secret = header.lower() in ("authorization", "cookie", "x-api-key", "api-key", "proxy-authorization")
-            if secret and not _SECRET.fullmatch(value):
+            if _TELLING.search(header) and not _SECRET.fullmatch(value):
                 raise BadInput(
                     expected="env:NAME, the name of an environment variable that holds it",
                     got="the secret itself",
                     where=f"request.headers.{header}",
                     do="Put the secret into the environment; it must be in no file.",
                 )
-        if not (self.rate > 0 and self.concurrency >= 1 and self.batch >= 1 and self.timeout > 0 and self.retries >= 0):
+        rate = 1.0 if self.rate is None else self.rate
+        if not (rate > 0 and self.concurrency >= 1 and self.batch >= 1 and self.timeout > 0 and self.retries >= 0):
             raise BadInput(
                 expected="rate and timeout above 0, concurrency and batch of at least 1, retries of at least 0",
-                got=f"{self.rate}, {self.timeout}, {self.concurrency}, {self.batch}, {self.retries}",
+                got=f"{rate}, {self.timeout}, {self.concurrency}, {self.batch}, {self.retries}",
                 where="request",
                 do="Correct the numbers.",
             )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trompe.core.check import check_images
 from trompe.core.errors import TargetError
+from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Logits, Outputs
 from trompe.targets.declaration import Declaration, read_labels
@@ -55,6 +56,21 @@ class ForeignTarget:
     def rows(self) -> int:
         """Rows of the model's input for each image."""
         return self.declared.prepared.rows
+
+    @property
+    def line(self) -> Any:
+        """The line to the server behind which the model is; None where it is on this machine."""
+        return getattr(self.model, "line", None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of its answers, one sentence each."""
+        said: tuple[str, ...] = getattr(self.model, "notes", ())
+        ceiling = self.declared.reading.ceiling(len(self.labels))
+        if ceiling is None or not self.declared.floor:
+            return said
+        why = f"the target's scores tell no probability below {self.declared.floor:g} from 0"
+        return (*said, f"no confidence above {say_confidence(ceiling)} can be seen: {why}")
 
     def judge(self, inputs: Images) -> Outputs:
         """What it says of each image.

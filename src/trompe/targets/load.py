@@ -8,6 +8,7 @@ from pathlib import Path
 from trompe.core.check import check_name
 from trompe.core.errors import TargetError
 from trompe.core.types import Target
+from trompe.targets.access import Access
 from trompe.targets.callables import from_factory, from_object
 from trompe.targets.declaration import ENDING, Declaration, read_declaration
 from trompe.targets.trained import CARD, load_trained
@@ -26,7 +27,7 @@ def bundled_targets() -> dict[str, Path]:
     return {card.parent.name: card.parent for card in sorted(_WEIGHTS.glob(f"*/{CARD}"))}
 
 
-def load_target(what: object, declared: Declaration | None = None) -> Target:
+def load_target(what: object, declared: Declaration | None = None, access: Access | None = None) -> Target:
     """The target that a text or an object stands for.
 
     A text is one of: a bundled name; ``efficientnet-lite0`` to ``-lite2`` (extra ``imagenet``); a folder that `trompe
@@ -37,6 +38,7 @@ def load_target(what: object, declared: Declaration | None = None) -> Target:
     Args:
         what: The text, or the object.
         declared: Shape, labels, preprocessing, ...; where a target file is named, that file says them.
+        access: How often a server may be asked, and what to show it; only matters where TARGET is behind a URL.
 
     Raises:
         BadInput: No such name; the nearest one is suggested.
@@ -49,8 +51,12 @@ def load_target(what: object, declared: Declaration | None = None) -> Target:
     if text.lower().endswith(ENDING):
         declared = read_declaration(Path(text))
         check_model(declared, text)
-        found = load_target(declared.model, declared)
+        found = load_target(declared.model, declared, access)
         return replace(found, name=Path(text).stem) if hasattr(found, "__dataclass_fields__") else found  # type: ignore[type-var]
+    if text.lower().startswith(("http://", "https://")):
+        from trompe.targets.endpoint import open_endpoint
+
+        return open_endpoint(text, declared, access)
     return _opener(text)(text, declared)
 
 
@@ -75,8 +81,6 @@ def _opener(text: str) -> Open:
         return _open_trained
     if text in _IMAGENET:
         return _lazy("imagenet", "open_efficientnet")
-    if text.lower().startswith(("http://", "https://")):
-        return _lazy("endpoint", "open_endpoint")
     ending = path.suffix.lower()
     if ending in (".onnx", ".skops"):
         return _lazy(*{".onnx": ("onnx", "open_onnx"), ".skops": ("sklearn", "open_skops")}[ending])

@@ -8,15 +8,17 @@ from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
 from trompe.core.types import Target
 from trompe.measure.survival import TRANSFORMS, parse_transforms
+from trompe.measure.surviving import itself
 from trompe.run import Run
 from trompe.search import JudgeSettings
-from trompe.settings import AuditSettings, FoolSettings
-from trompe.targets import load_target
-from trompe.verbs.fool import Attempt, Session, stored_settings
+from trompe.settings import AuditSettings, FoolSettings, Method
+from trompe.targets import ForeignTarget
+from trompe.verbs.fool import Attempt, Session, open_target, stored_settings
 from trompe.verbs.keywords import keywords
+from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
-_SHARED = ("classes", "confidence", "budget", "threads", "survive", "out", "resume")
+_SHARED = ("classes", "confidence", "budget", "max_queries", "header", "threads", "survive", "out", "resume")
 
 
 def audit_session(settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
@@ -40,12 +42,15 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
     names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
     transforms = parse_transforms(dict.fromkeys(names))
     check_at_least(settings.repeats, 1, "--repeats")
-    target = target or load_target(settings.target)
+    target = target or open_target(settings)
+    if line_of(target) is not None:
+        transforms = ()  # each would cost a query
     classes = len(settings.classes or target.labels)
-    judge = judge or JudgeSettings(min(_JUDGE_BATCH, classes), settings.threads)
+    judge = judge or remote_judge(target) or JudgeSettings(min(_JUDGE_BATCH, classes), settings.threads)
     seeds = range(settings.seed, settings.seed + settings.repeats)
+    methods = possible_methods(settings, target)
     attempts = [Attempt.prepare(_method_settings(settings, method, seed), target, judge)
-                for method in settings.methods for seed in seeds]  # fmt: skip
+                for method in methods for seed in seeds]  # fmt: skip
     return Session(attempts[0], *attempts[1:], settings=stored_settings(settings), transforms=transforms)
 
 
@@ -67,6 +72,14 @@ def audit(settings: AuditSettings) -> Run:
         for _ in session:
             pass
         return session.finish()
+
+
+def possible_methods(settings: AuditSettings, target: Target) -> tuple[Method, ...]:
+    """The methods to try: those asked for; where none were, all but gradient ascent on what has no gradient."""
+    asked = settings.methods != AuditSettings.methods
+    if asked or not isinstance(itself(target), ForeignTarget):
+        return settings.methods
+    return tuple(method for method in settings.methods if not method.endswith("-ascend"))
 
 
 def _method_settings(settings: AuditSettings, method: str, seed: int) -> FoolSettings:

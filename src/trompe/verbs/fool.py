@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from trompe.core.errors import BadInput, RunError
+from trompe.core.errors import BadInput, RunError, TargetError
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step, Target
@@ -15,13 +15,23 @@ from trompe.measure.survival import Transform
 from trompe.measure.surviving import Surviving, itself, surviving
 from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images, write_results
-from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan
+from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
-from trompe.targets import load_target
+from trompe.targets import ForeignTarget, load_target
+from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.same import check_same_numbers, check_same_settings
 from trompe.verbs.survive import survive
+from trompe.verbs.thrift import (
+    MAX_QUERIES,
+    Thrift,
+    check_remote,
+    images_owed,
+    line_of,
+    remote_judge,
+    searches_left,
+)
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume")
@@ -67,7 +77,16 @@ class Attempt:
         """
         settings, patience = resolve(settings), parse_time(settings.time)
         make_plan(settings)  # a number out of range is refused before a target is loaded
-        target = surviving(target or load_target(settings.target), settings.survive)
+        target = target or open_target(settings)
+        check_remote(target, settings)
+        if settings.by == "ascend" and isinstance(itself(target), ForeignTarget):
+            raise TargetError(
+                expected="a target that torch can take a gradient through",
+                got="one that only answers",
+                where=f"target {target.name}",
+                do="Choose a search that only asks: --by evolve or squares.",
+            )
+        target = surviving(target, settings.survive)
         if not isinstance(target.spec, ImageSpec):
             raise BadInput(
                 expected="a target that takes images",
@@ -77,7 +96,7 @@ class Attempt:
             )
         niches = EveryClass.of(target, settings.classes)
         plan = make_plan(settings, len(niches.names))
-        judge = judge or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
+        judge = judge or remote_judge(target) or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
         if settings.by == "ascend":
             Judge(target, judge).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
@@ -126,10 +145,15 @@ class Session:
                 check_same_numbers(self.about.encoding, _encodings(self.attempts), self.folder)
                 check_same_numbers(self.about.search, _searches(self.attempts), self.folder)
                 check_same_target(self.about.target, attempt.target, self.folder)
-            searches = open_run(self.folder).searches
+            run = open_run(self.folder)
+            searches = run.searches
             self._judge = Judge(attempt.target, JudgeSettings(**self.about.judge))
             self._spent = sum(search.seconds for search in searches)
             self._done = {search.number for search in searches if search.state == "done"}
+            self._line = line_of(attempt.target)
+            if self._line is not None and not self._published():  # a finished run keeps every byte of its record
+                self._line.meter.go_on(run.queries or 0, attempt.settings.max_queries)
+                self._line.meter.keep(self._recorder.queries)
             stack.pop_all()
 
     def _create(self, settings: dict[str, Any]) -> Recorder:
@@ -164,10 +188,12 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is not None and issubclass(kind, KeyboardInterrupt) and not self.finished:
+            if kind is not None and issubclass(kind, KeyboardInterrupt | TargetError) and not self.finished:
                 self._recorder.mark(self.current, "interrupted", "interrupted")
                 publish(open_run(self.folder))
         finally:
+            if self._line is not None:
+                self._line.meter.keep(None)
             self._recorder.close()
 
     def __iter__(self) -> Iterator[Step[Any]]:
@@ -183,10 +209,15 @@ class Session:
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
         contest = Contest(attempt.encoding, self._judge, attempt.niches, self.about.levels)
-        steps = make_search(attempt.settings)(contest, archive, attempt.plan, tally)
+        thrift = self._thrift(search, attempt)
+        plan = thrift.plan(attempt.plan, tally)
+        steps = make_search(attempt.settings)(contest, archive, plan, tally)
         before = time.monotonic()
         # A kill may have come between the last step and the note that it was the last: look before going on.
         while not (reason := self._reason_to_stop(attempt, archive, number)):
+            if thrift.exhausted(plan, archive, Tally(number, evaluations)):
+                reason = MAX_QUERIES
+                break
             step = next(steps, None)
             if step is None:
                 break
@@ -195,7 +226,18 @@ class Session:
             self._spent, before = self._spent + now - before, now
             number, evaluations = step.number, step.evaluations
             yield step
-        self._recorder.mark(search, "done", reason or attempt.plan.ended_by(number, evaluations))
+        why = reason or plan.ended_by(number, evaluations)
+        cut = why == "budget" and attempt.plan.admitted(1, evaluations)
+        self._recorder.mark(search, "done", MAX_QUERIES if cut else why)
+
+    def _thrift(self, search: int, attempt: Attempt) -> Thrift:
+        """What a search may send, as things stand now."""
+        if self._line is None:
+            return Thrift(self._judge, 0, 1, 0)
+        run = open_run(self.folder)
+        most = len(attempt.niches.names) * (len(self.about.levels) + 1)
+        states = [found.state for found in run.searches]
+        return Thrift(self._judge, images_owed(run, search), searches_left(states), most)
 
     def finish(self) -> Run:
         """Write the images, read them back and judge them again, then write the results.
@@ -212,6 +254,8 @@ class Session:
             if self._transforms:
                 self._recorder.survived(survive(run, self.attempt.target, self._transforms))
             write_results(open_run(self.folder))
+            if self._line is not None:  # the record is closed: who looks at the run again is not counted in it
+                self._line.meter.keep(None)
         return open_run(self.folder)
 
     def _published(self) -> bool:
@@ -245,13 +289,29 @@ def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     return {"command": command, **{key: value for key, value in kept.items() if key not in _NOT_STORED}}
 
 
+def open_target(settings: FoolSettings | AuditSettings) -> Target:
+    """The target that the settings name, with what they grant where it is a remote one.
+
+    Raises:
+        BadInput: No such name, or a setting is unusable.
+        TargetError: It cannot be had.
+        RunError: The run to go on with cannot be read.
+    """
+    access = access_of(stored_settings(settings), Path(settings.out), settings.resume)
+    return load_target(settings.target, access=access)
+
+
 def describe_target(target: Target, text: str) -> dict[str, Any]:
-    """What a run stores of its target."""
+    """What a run stores of its target; of a remote one, who allowed asking it, too."""
     versions = {"survive": [each.name for each in target.transforms]} if isinstance(target, Surviving) else {}
+    line, notes = line_of(target), list(getattr(target, "notes", ()))
+    remote = None if line is None else {"url": line.address.url, "authorized": line.request.authorized}
     return {
+        **({"remote": remote} if remote else {}),
+        **({"notes": notes} if notes else {}),
         "name": target.name,
         **versions,
-        "text": str(Path(text).resolve()) if Path(text).is_dir() else text,
+        "text": str(Path(text).resolve()) if Path(text).exists() else text,
         "fingerprint": target.fingerprint(),
         "labels": list(target.labels),
         "link": itself(target).link,
@@ -301,7 +361,7 @@ def fool(settings: FoolSettings) -> Run:
         RunError: The folder is, or holds another run.
     """
     settings = replace(settings, out=Path(settings.out))
-    return fool_with(settings, load_target(settings.target))
+    return fool_with(settings, open_target(settings))
 
 
 def _encodings(attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from trompe.run import Run, open_run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, RerunSettings
 from trompe.targets import load_target
+from trompe.verbs.access import access_of
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Session, fool_session
 from trompe.verbs.keywords import keywords
@@ -40,7 +41,8 @@ def repeat(settings: RerunSettings) -> Session:
         RunError: No run, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = as_recorded(load_target(run.about.target["text"]), run.about.target)
+    target = load_target(run.about.target["text"], access=access_of(run.about.settings, settings.out, settings.resume))
+    target = as_recorded(target, run.about.target)
     check_same_target(run.about.target, target, run.folder)
     judge = JudgeSettings(**run.about.judge)
     stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}

@@ -6,6 +6,9 @@ from typing import Any
 
 from trompe.core.errors import RunError
 
+GRANTS = {"max_queries", "header"}
+"""Settings that may be others where a run goes on: they say what is allowed, not what is done."""
+
 
 def check_same_settings(stored: dict[str, Any], given: dict[str, Any], folder: Path) -> None:
     """Refuse to go on with other settings than those in the record.
@@ -13,7 +16,7 @@ def check_same_settings(stored: dict[str, Any], given: dict[str, Any], folder: P
     Raises:
         RunError: Some setting is another one.
     """
-    for key in sorted(stored.keys() | given.keys()):
+    for key in sorted((stored.keys() | given.keys()) - GRANTS):
         if stored.get(key) != given.get(key):
             raise RunError(
                 expected=f"the settings the run was begun with, --{key} {stored.get(key)}",

@@ -17,6 +17,7 @@ from trompe.run.results import RESULTS, read_results, read_spec, results
 from trompe.search import Judge, JudgeSettings
 from trompe.settings import VerifySettings
 from trompe.targets import load_target
+from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
 
 TOLERANCE = 1e-3
@@ -102,7 +103,7 @@ def verify(settings: VerifySettings) -> Verification:
         RunError: No run, damaged, not published yet, or its target is another one now.
     """
     run = open_run(settings.run)
-    return _verify(run, load_target(run.about.target["text"]))
+    return _verify(run, load_target(run.about.target["text"], access=access_of(run.about.settings)))
 
 
 def verify_with(run: Path | str, target: Target) -> Verification:
@@ -145,7 +146,11 @@ def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -
     if not images:
         return []
     judge = Judge(target, JudgeSettings(**run.about.judge))
-    odds = log_odds(judge.judge(from_levels(torch.stack(images))).logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+    content = [image.numpy().tobytes() for image in images]
+    distinct = dict(zip(content, images, strict=True))  # each is asked about once
+    place = {key: row for row, key in enumerate(distinct)}
+    logits = judge.judge(from_levels(torch.stack(list(distinct.values())))).logits[[place[key] for key in content]]
+    odds = log_odds(logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
     scores: list[float] = odds[torch.arange(len(images)), torch.tensor(columns)].tolist()
     return scores
 
