@@ -313,3 +313,15 @@ def test_a_server_finds_what_the_model_itself_finds(tmp_path):
         assert one.strongest.log_odds == pytest.approx(other.strongest.log_odds, abs=1e-4)
     assert local.queries is None
     assert "queries" not in json.loads((tmp_path / "b" / "results.json").read_text())["summary"]
+
+
+def test_versions_sent_to_a_server_are_counted_and_survival_sends_none(tmp_path):
+    with serve(Inference()) as server:
+        file = target_file(tmp_path, f"{server.url}/v2/models/tiny")
+        words = ["--max-queries", "400", "--confidence", "None", "--quiet"]
+        assert main(["fool", file, *words, "--survive", "jpeg75,shift1", "--out", str(tmp_path / "run")]) == 0
+        assert open_run(tmp_path / "run").queries == server.posts <= 400
+        assert open_run(tmp_path / "run").searches[0].forwards > 200
+        assert main(["verify", str(tmp_path / "run")]) == 0
+        assert main(["audit", file, *words, "--methods", "pixels-squares", "--out", str(tmp_path / "audit")]) == 0
+        assert open_run(tmp_path / "audit").survival() == {}
