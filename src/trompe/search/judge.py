@@ -22,12 +22,19 @@ class JudgeSettings:
         threads: Of torch, on the CPU.
         engine: What computes the network.
         precision: Of its weights and arithmetic.
+        reference: The engine whose float32 values count; see `trompe.search.reference`.
     """
 
     batch: int
     threads: int = 1
     engine: str = "torch"
     precision: str = "float32"
+    reference: str = "torch"
+
+    @property
+    def counts(self) -> bool:
+        """Whether what is said by a target asked in this way is what the reference says."""
+        return self.engine == self.reference and self.precision == "float32"
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,11 +123,8 @@ def run(session: Any, graph: Graph, batch: Tensor, outputs: list[str] | None) ->
     Raises:
         TargetError: ONNX Runtime refuses.
     """
-    numbers = batch.to(_NUMBERS[graph.port.dtype])
-    if len(graph.port.dims) != numbers.ndim:
-        numbers = numbers.flatten(1)
     try:
-        answers: list[Any] = session.run(outputs, {graph.port.name: numbers.numpy()})
+        answers: list[Any] = session.run(outputs, {graph.port.name: as_sent(graph.port, batch)})
     except Exception as cause:
         raise TargetError(
             expected=f"a network that takes {graph.port}",
@@ -136,6 +133,11 @@ def run(session: Any, graph: Graph, batch: Tensor, outputs: list[str] | None) ->
             do="Declare the shape of its images in a target file: shape = [channels, height, width].",
         ) from cause
     return answers
+
+
+def as_sent(port: Port, batch: Tensor) -> Array:
+    """A batch as the input takes it: numbers of its type."""
+    return batch.to(_NUMBERS[port.dtype]).numpy()
 
 
 def in_parts(batch: Tensor, rows: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
@@ -199,7 +201,7 @@ def check_fit(port: Port, done: Preprocessing, shape: tuple[int, ...], where: st
             expected=f"preprocessing to {port}",
             got=f"{done.dtype} of shape {('n', *given)}",
             where=where,
-            do='Declare shape = [channels, height, width], and in preprocessing layout ("nhwc": channels last) and dtype.',
+            do='Declare shape = [channels, height, width], and the layout ("nhwc": channels last) and dtype it takes.',
         )
 
 
