@@ -56,6 +56,7 @@ def test_fool_a_server_from_end_to_end(kind, tmp_path, capsys):
         assert all(record.strongest for record in run.classes)
         assert run.about.judge == {
             "batch": request.get("batch", 1), "threads": 1, "engine": "remote", "precision": "float32",
+            "reference": "remote",
         }  # fmt: skip
         assert main(["verify", str(out)]) == 0
         again = ["rerun", str(out), "--quiet", "--out", str(tmp_path / "again")]

@@ -348,6 +348,19 @@ def test_a_run_that_searches_for_what_survives(tmp_path):
         trompe.fool("softmax-mnist", by="squares", classes=("3", "8"), out=run.folder, resume=True)
 
 
+@pytest.mark.parametrize("engine", [None, "onnxruntime", "openvino"])
+def test_versions_in_any_engine(engine, tmp_path):
+    pytest.importorskip(engine or "torch")
+    run = trompe.fool("softmax-mnist", by="squares", classes=("3",), survive=("jpeg75",), engine=engine,
+                      out=tmp_path / "run")  # fmt: skip
+    plain = trompe.load_target("softmax-mnist")
+    image = run["3"].strongest.levels.unsqueeze(0)
+    odds = log_odds(plain.judge(from_levels(torch.cat([image, jpeg(image, 75)]))).logits)[:, 3]
+    assert run["3"].strongest.log_odds == pytest.approx(float(odds.min()), abs=1e-3)
+    assert trompe.verify(run.folder).passed
+    assert run.about.judge["engine"] == (engine or "torch")
+
+
 def test_an_audit_measures_the_survival_of_images_for_the_plain_target(tiny, tmp_path):
     run = audited(tiny, tmp_path / "run", survive=("shift1",), methods=("pixels-evolve",))
     for record in run.classes:

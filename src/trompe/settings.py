@@ -63,7 +63,11 @@ class FoolSettings:
     repeats: int = 1
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
-    """Of torch. More than one is slower on small images and other bytes."""
+    """That compute the network. More than one is slower on small images and other bytes."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
+    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
+    in any case; ascend climbs there, too."""
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
@@ -103,7 +107,11 @@ class AuditSettings:
     repeats: int = 1
     """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
-    """Of torch. More than one is slower on small images and other bytes."""
+    """That compute the network. More than one is slower on small images and other bytes."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
+    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
+    in any case; ascend climbs there, too."""
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""

@@ -106,6 +106,10 @@ class Surviving:
         lowest = odds.clamp(-VALUE_LIMIT, VALUE_LIMIT).amin(0)
         return Outputs(lowest, torch.stack(slack).amin(0) if slack else None)
 
+    def around(self, target: Target) -> "Surviving":
+        """The same transforms of another target."""
+        return Surviving(target, self.transforms)
+
     def fingerprint(self) -> str:
         """sha256 over the target's fingerprint, the transforms, and what they make of one image here.
 

@@ -10,15 +10,30 @@ from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from trompe.core.errors import RunError
+from trompe.core.numerics import level_odds
 from trompe.core.types import G, Step
 from trompe.run.about import SCHEMA_VERSION, About
 from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.run.folder import clear, holds_more, prepare, release, take_lock
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
 from trompe.run.schema import DATABASE, FAILURES, SURVIVAL, TABLES, check_schema, translate, undamaged
+from trompe.run.waiting import Opinion, Waiting
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
+
+_FIRST = """
+INSERT OR REPLACE INTO first
+SELECT search, niche, :level, candidate, candidate + 1, search_log_odds, log_odds, input FROM current
+WHERE search = :search AND log_odds >= :odds AND NOT EXISTS (
+    SELECT 1 FROM first AS before WHERE before.search = current.search AND before.niche = current.niche
+    AND before.level = :level AND before.log_odds >= :odds
+)
+"""
+_MISSING = """
+SELECT json_array_length(niches) - (SELECT count(*) FROM current WHERE search = ? AND log_odds >= ?)
+FROM search WHERE search = ?
+"""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +74,16 @@ class Recorder:
         self._connection, self._lock = connection, lock
         self._committed = time.monotonic()
         self._occupants: dict[Row, Row] = {}  # by search and niche; only the last of a transaction is written
+        self._opinions: dict[int, Opinion] = {}  # by search
+        self._waiting = Waiting()
         self._logging = False
+
+    def consult(self, search: int, opinion: Opinion) -> None:
+        """Ask the reference, at every checkpoint, about what this search finds in another engine.
+
+        Without that, what is recorded of a search is what the reference said.
+        """
+        self._opinions[search] = opinion
 
     @classmethod
     def create(cls, folder: Path, about: About, searches: Sequence[tuple[str, Sequence[str]]]) -> Self:
@@ -151,8 +175,16 @@ class Recorder:
         return Opened(archive, _tally(last) if last else Tally(), state)
 
     @_explained
-    def record(self, search: int, step: Step[Any], seconds: float) -> None:
-        """Write one step as a whole: statistics, winners, takeovers, the new occupants, the first images."""
+    def record(self, search: int, step: Step[Any], seconds: float, *, checkpoint: bool = True) -> None:
+        """Write one step as a whole: statistics, winners, takeovers, the new occupants, the first images.
+
+        Args:
+            search: Its number in the run.
+            step: Just happened.
+            seconds: It took.
+            checkpoint: Whether the reference is asked now, if this search must consult it; such a search is committed
+                at checkpoints only, which are a matter of the step's number, so that resuming gives the same bytes.
+        """
         row = (search, step.number, step.evaluations, step.forwards, step.backwards, seconds)
         statistics = json.dumps(dict(step.statistics), sort_keys=True)
         packed = Packed.of(step.wins.winners)
@@ -161,10 +193,30 @@ class Recorder:
             put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
             put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
             put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
-            put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first_rows(search, step.wins, self.about.levels))
+            firsts = first_rows(search, step.wins, self.about.levels)
+            if search in self._opinions:
+                self._waiting = self._waiting.after(search, step.wins, firsts)
+            else:
+                put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", firsts)
             self._occupants = {**self._occupants, **{row[:2]: row for row in current_rows(search, step.wins, packed)}}
-        if time.monotonic() - self._committed >= COMMIT_SECONDS:
+            if search in self._opinions and checkpoint:
+                self._check(search)
+        due = checkpoint or search not in self._opinions
+        if due and time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
+
+    @_explained
+    def settle(self, search: int) -> None:
+        """A last checkpoint, where a search ends between two."""
+        if search in self._opinions:
+            with self._whole():
+                self._check(search)
+
+    @_explained
+    def reached(self, search: int, odds: float) -> bool:
+        """Whether every niche held an image with these log-odds, by the reference, at the last checkpoint."""
+        missing = self._connection.execute(_MISSING, (search, odds, search)).fetchone()[0]
+        return bool(missing == 0)
 
     @_explained
     def mark(self, search: int, state: str, reason: str) -> None:
@@ -200,11 +252,24 @@ class Recorder:
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
         if self._connection.in_transaction:
-            put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            self._connection.executemany(put, self._occupants.values())
+            self._seat()
             self._connection.execute("COMMIT")
-        self._occupants = {}
+        self._occupants, self._waiting = {}, Waiting()
         self._committed = time.monotonic()
+
+    def _seat(self) -> None:
+        """Write the new occupants, and with what the reference says of them, the first images that waited for it."""
+        occupants, firsts = self._waiting.told(self._opinions, list(self._occupants.values()))
+        put = self._connection.executemany
+        put("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)", occupants)
+        put("INSERT OR IGNORE INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", firsts)
+        self._occupants, self._waiting = {}, Waiting()
+
+    def _check(self, search: int) -> None:
+        """A checkpoint: an occupant that reaches a level by the reference is its first image, if none did before."""
+        self._seat()
+        for level in self.about.levels:
+            self._connection.execute(_FIRST, {"search": search, "level": level, "odds": level_odds(level)})
 
     def close(self) -> None:
         """Commit, fold the log into the one database file, and let go of the folder."""
@@ -228,13 +293,14 @@ class Recorder:
             self._logging = True
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
-        occupants = self._occupants
+        occupants, waiting = self._occupants, self._waiting
         self._connection.execute("SAVEPOINT whole")
         try:
             yield
         except BaseException:
             # On a full disk SQLite itself may have taken the whole transaction back, earlier steps and all.
-            self._occupants = occupants if self._connection.in_transaction else {}
+            kept = self._connection.in_transaction
+            self._occupants, self._waiting = (occupants, waiting) if kept else ({}, Waiting())
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO whole")
             raise

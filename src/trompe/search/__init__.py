@@ -2,10 +2,12 @@
 
 from trompe.search.archive import Archive, Elites
 from trompe.search.ascend import ascend
+from trompe.search.choose import choose
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.evolve import evolve
 from trompe.search.judge import REMOTE, Judge, JudgeSettings, Slope
 from trompe.search.niches import EveryClass
+from trompe.search.reference import named_settings, reference_judge, search_judge
 from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
 from trompe.search.squares import SQUARES, squares
@@ -27,7 +29,11 @@ __all__ = [
     "Slope",
     "Tally",
     "ascend",
+    "choose",
     "evolve",
+    "named_settings",
+    "reference_judge",
     "scatter",
+    "search_judge",
     "squares",
 ]

@@ -28,12 +28,19 @@ class JudgeSettings:
         engine: What computes the network; ``remote`` where a server does, which is then sent batches of this size by
             the target itself, several at a time.
         precision: Of its weights and arithmetic.
+        reference: The engine whose float32 values count; see `trompe.search.reference`.
     """
 
     batch: int
     threads: int = 1
     engine: str = "torch"
     precision: str = "float32"
+    reference: str = "torch"
+
+    @property
+    def counts(self) -> bool:
+        """Whether what is said by a target asked in this way is what the reference says."""
+        return self.engine == self.reference and self.precision == "float32"
 
 
 @dataclass(frozen=True, eq=False)

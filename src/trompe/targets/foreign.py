@@ -15,6 +15,7 @@ from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Logits, Outputs
 from trompe.targets.declaration import Declaration, read_labels
+from trompe.targets.preprocessing import PLAIN, Preprocessing
 
 
 class Model(Protocol):
@@ -39,6 +40,8 @@ class ForeignTarget:
         spec: The images that are searched.
         labels: One name a class.
         declared: Preprocessing, what the outputs are, and everything else that was declared or found out.
+        needed: What the model's input needs (order of axes, type of numbers) where no preprocessing is declared. That
+            it takes such numbers is known of it; what they mean is not.
     """
 
     name: str
@@ -46,6 +49,12 @@ class ForeignTarget:
     spec: ImageSpec
     labels: tuple[str, ...]
     declared: Declaration
+    needed: Preprocessing = PLAIN
+
+    @property
+    def prepared(self) -> Preprocessing:
+        """The preprocessing to be done: the declared one, otherwise the least that the model's input needs."""
+        return self.declared.preprocessing or self.needed
 
     @property
     def link(self) -> Literal["softmax", "independent"]:
@@ -55,7 +64,7 @@ class ForeignTarget:
     @property
     def rows(self) -> int:
         """Rows of the model's input for each image."""
-        return self.declared.prepared.rows
+        return self.prepared.rows
 
     @property
     def line(self) -> Any:
@@ -80,7 +89,7 @@ class ForeignTarget:
             TargetError: The model does not answer, or with something else than one row an image.
         """
         check_images(inputs, self.spec.shape, f"target {self.name}")
-        numbers = self.model(self.declared.prepared.apply(inputs.detach()))
+        numbers = self.model(self.prepared.apply(inputs.detach()))
         wanted = len(inputs) * self.rows
         if numbers.ndim != 2 or len(numbers) != wanted:
             raise TargetError(
@@ -89,13 +98,14 @@ class ForeignTarget:
                 where=f"target {self.name}",
                 do=WRAP,
             )
-        logits = self.declared.prepared.merge(self.declared.reading.logits(numbers))
+        logits = self.prepared.merge(self.declared.reading.logits(numbers))
         return Outputs(logits, abstention(logits, self.labels, self.declared.abstain))
 
     def fingerprint(self) -> str:
         """sha256 over the model's own fingerprint and all that is declared of its answers, labels and shape."""
         keys = ("preprocessing", "outputs", "link", "floor", "abstain")
         told = {key: value for key, value in self.declared.describe().items() if key in keys}
+        told |= {"needed": self.needed.describe()} if self.prepared is self.needed and self.needed != PLAIN else {}
         head = {"model": self.model.fingerprint(), "declared": told, "labels": self.labels, "shape": self.spec.shape}
         return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
 
@@ -107,7 +117,9 @@ WRAP = (
 """What to do where a model is no classifier."""
 
 
-def foreign(name: str, model: Model, declared: Declaration, known: Declaration) -> ForeignTarget:
+def foreign(
+    name: str, model: Model, declared: Declaration, known: Declaration, needed: Preprocessing = PLAIN
+) -> ForeignTarget:
     """A target from a model, from what was declared, and from what the model itself says where nothing was.
 
     Labels that neither declares are numbered; how many there are is found by asking about one black image.
@@ -118,7 +130,7 @@ def foreign(name: str, model: Model, declared: Declaration, known: Declaration) 
     """
     full = declared.completed(known)
     spec = ImageSpec(*declared_shape(full, name))
-    first = ForeignTarget(name, model, spec, (), replace(full, abstain=""))
+    first = ForeignTarget(name, model, spec, (), replace(full, abstain=""), needed)
     classes = first.judge(torch.zeros(1, *spec.shape)).logits.shape[1]
     return replace(first, labels=name_classes(read_labels(full.labels), classes, name), declared=full)
 

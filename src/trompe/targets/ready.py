@@ -135,6 +135,11 @@ def declared_of(target: Target) -> Declaration:
     return declared if isinstance(declared, Declaration) else Declaration(preprocessing=PLAIN)
 
 
+def prepared_of(target: Target) -> Preprocessing:
+    """What is done to an image before the model sees it: what was declared, or what the model's input demands."""
+    return target.prepared if isinstance(target, ForeignTarget) else declared_of(target).prepared
+
+
 def with_preprocessing(target: Target, preprocessing: Preprocessing) -> Target | None:
     """The same model behind another preprocessing; None where it is inside the model and cannot be changed."""
     declared = replace(declared_of(target), preprocessing=preprocessing)

@@ -14,11 +14,14 @@ from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
 from trompe.targets import ForeignTarget
 from trompe.verbs.fool import Attempt, Session, open_target, stored_settings
+from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
 from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
-_SHARED = ("classes", "confidence", "budget", "max_queries", "header", "threads", "survive", "out", "resume")
+_SHARED = (
+    "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "survive", "out", "resume",
+)  # fmt: skip
 
 
 def audit_session(settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
@@ -46,7 +49,7 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
     if line_of(target) is not None:
         transforms = ()  # each would cost a query
     classes = len(settings.classes or target.labels)
-    judge = judge or remote_judge(target) or JudgeSettings(min(_JUDGE_BATCH, classes), settings.threads)
+    judge = judge or remote_judge(target) or judge_settings(settings, target, min(_JUDGE_BATCH, classes))
     seeds = range(settings.seed, settings.seed + settings.repeats)
     methods = possible_methods(settings, target)
     attempts = [Attempt.prepare(_method_settings(settings, method, seed), target, judge)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from torch import Tensor
+
 from trompe.core.errors import BadInput, RunError, TargetError
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
@@ -19,6 +21,7 @@ from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Pl
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import ForeignTarget, load_target
 from trompe.verbs.access import access_of
+from trompe.verbs.judges import CHECKPOINT, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.same import check_same_numbers, check_same_settings
@@ -37,7 +40,6 @@ from trompe.verbs.verify import Verification, check_same_target, confirm
 _NOT_STORED = ("out", "resume")
 _STORED_WHERE_SET = ("survive", "survival", "pipeline")
 """Younger than the first runs: left out at their defaults, so that a run from before still repeats to its digest."""
-_JUDGE_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +98,15 @@ class Attempt:
             )
         niches = EveryClass.of(target, settings.classes)
         plan = make_plan(settings, len(niches.names))
-        judge = judge or remote_judge(target) or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
+        judge = judge or remote_judge(target) or judge_settings(settings, target, plan.batch)
         if settings.by == "ascend":
-            Judge(target, judge).check_slope()
+            judge_of(target, judge, climbs=True).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
         return cls(settings, target, plan, judge, encoding, niches, patience)
+
+    def is_checkpoint(self, step: int) -> bool:
+        """Whether the reference is asked after this step about what another engine found."""
+        return step % -(-CHECKPOINT // self.plan.batch) == 0
 
     @property
     def method(self) -> str:
@@ -136,24 +142,30 @@ class Session:
         self.folder = attempt.settings.out
         wanted = settings or stored_settings(attempt.settings)
         recorder = Recorder.resume(self.folder) if attempt.settings.resume else None
-        resumed = recorder is not None
-        self._recorder = recorder or self._create(wanted)
         with ExitStack() as stack:
-            stack.callback(self._recorder.close)
-            if resumed:
-                check_same_settings(self.about.settings, wanted, self.folder)
-                check_same_numbers(self.about.encoding, _encodings(self.attempts), self.folder)
-                check_same_numbers(self.about.search, _searches(self.attempts), self.folder)
-                check_same_target(self.about.target, attempt.target, self.folder)
-            run = open_run(self.folder)
-            searches = run.searches
-            self._judge = Judge(attempt.target, JudgeSettings(**self.about.judge))
+            if recorder is not None:
+                stack.callback(recorder.close)
+                check_same_settings(recorder.about.settings, wanted, self.folder)
+                check_same_numbers(recorder.about.encoding, _encodings(self.attempts), self.folder)
+                check_same_numbers(recorder.about.search, _searches(self.attempts), self.folder)
+                check_same_target(recorder.about.target, attempt.target, self.folder)
+            judge = JudgeSettings(**recorder.about.judge) if recorder else attempt.judge
+            run = open_run(self.folder) if recorder else None
+            searches = run.searches if run else ()
             self._spent = sum(search.seconds for search in searches)
             self._done = {search.number for search in searches if search.state == "done"}
+            self._judges = [] if self.finished else judges_of(self.attempts, judge)  # before there is a folder
+            if recorder is None:
+                recorder = self._create(wanted)
+                stack.callback(recorder.close)
+            self._recorder = recorder
+            for search, own in enumerate(self._judges):
+                if not own.settings.counts:
+                    recorder.consult(search, opinion_of(attempt.target, judge, self.attempts[search].niches))
             self._line = line_of(attempt.target)
             if self._line is not None and not self._published():  # a finished run keeps every byte of its record
-                self._line.meter.go_on(run.queries or 0, attempt.settings.max_queries)
-                self._line.meter.keep(self._recorder.queries)
+                self._line.meter.go_on((run.queries if run else None) or 0, attempt.settings.max_queries)
+                self._line.meter.keep(recorder.queries)
             stack.pop_all()
 
     def _create(self, settings: dict[str, Any]) -> Recorder:
@@ -208,13 +220,13 @@ class Session:
         archive, tally = opened.archive, opened.tally
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
-        contest = Contest(attempt.encoding, self._judge, attempt.niches, self.about.levels)
+        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, self.about.levels)
         thrift = self._thrift(search, attempt)
         plan = thrift.plan(attempt.plan, tally)
         steps = make_search(attempt.settings)(contest, archive, plan, tally)
         before = time.monotonic()
         # A kill may have come between the last step and the note that it was the last: look before going on.
-        while not (reason := self._reason_to_stop(attempt, archive, number)):
+        while not (reason := self._reason_to_stop(search, archive, number)):
             if thrift.exhausted(plan, archive, Tally(number, evaluations)):
                 reason = MAX_QUERIES
                 break
@@ -222,10 +234,11 @@ class Session:
             if step is None:
                 break
             now = time.monotonic()
-            self._recorder.record(search, step, now - before)
+            self._recorder.record(search, step, now - before, checkpoint=attempt.is_checkpoint(step.number))
             self._spent, before = self._spent + now - before, now
             number, evaluations = step.number, step.evaluations
             yield step
+        self._recorder.settle(search)
         why = reason or plan.ended_by(number, evaluations)
         cut = why == "budget" and attempt.plan.admitted(1, evaluations)
         self._recorder.mark(search, "done", MAX_QUERIES if cut else why)
@@ -233,11 +246,11 @@ class Session:
     def _thrift(self, search: int, attempt: Attempt) -> Thrift:
         """What a search may send, as things stand now."""
         if self._line is None:
-            return Thrift(self._judge, 0, 1, 0)
+            return Thrift(self._judges[search], 0, 1, 0)
         run = open_run(self.folder)
         most = len(attempt.niches.names) * (len(self.about.levels) + 1)
         states = [found.state for found in run.searches]
-        return Thrift(self._judge, images_owed(run, search), searches_left(states), most)
+        return Thrift(self._judges[search], images_owed(run, search), searches_left(states), most)
 
     def finish(self) -> Run:
         """Write the images, read them back and judge them again, then write the results.
@@ -265,16 +278,23 @@ class Session:
         except RunError:
             return False
 
-    def _reason_to_stop(self, attempt: Attempt, archive: Archive[Any], number: int) -> str:
+    def _reason_to_stop(self, search: int, archive: Archive[Any], number: int) -> str:
         """Why a search ends after this step; empty where it does not."""
         if number < 0:
             return ""
-        goal, value = attempt.settings.confidence, archive.elites.value
-        if goal is not None and bool((value >= level_odds(goal)).all()):
+        attempt = self.attempts[search]
+        goal = attempt.settings.confidence
+        if goal is not None and self._is_sure(search, archive.elites.value, number, level_odds(goal)):
             return "confidence"
         if attempt.patience is not None and self._spent >= attempt.patience:
             return "time"
         return ""
+
+    def _is_sure(self, search: int, value: Tensor, number: int, odds: float) -> bool:
+        """Whether the reference is that sure of every class; where another engine searches, as of a checkpoint."""
+        if self._judges[search].settings.counts:
+            return bool((value >= odds).all())
+        return self.attempts[search].is_checkpoint(number) and self._recorder.reached(search, odds)
 
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
@@ -317,6 +337,17 @@ def describe_target(target: Target, text: str) -> dict[str, Any]:
         "link": itself(target).link,
         "spec": target.spec.describe(),
     }
+
+
+def judges_of(attempts: Sequence[Attempt], settings: JudgeSettings) -> list[Judge]:
+    """Who is asked in each search; searches of one kind share one.
+
+    Raises:
+        TargetError: An engine is not installed, or the target cannot be had in it.
+    """
+    kinds = [attempt.settings.by == "ascend" for attempt in attempts]
+    ways = {climbs: judge_of(attempts[0].target, settings, climbs=climbs) for climbs in set(kinds)}
+    return [ways[climbs] for climbs in kinds]
 
 
 def fool_session(settings: FoolSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:

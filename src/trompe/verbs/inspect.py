@@ -15,7 +15,7 @@ from trompe.search import JudgeSettings
 from trompe.settings import InspectSettings
 from trompe.targets import Preprocessing, load_target, write_declaration
 from trompe.targets.preprocessing import CAFFE, EFFICIENTNET_LITE, IMAGENET
-from trompe.targets.ready import Ready, declared_of, make_ready, with_preprocessing
+from trompe.targets.ready import Ready, declared_of, make_ready, prepared_of, with_preprocessing
 from trompe.verbs.keywords import keywords
 from trompe.verbs.natural import judge_natural, natural_images, right_log_likelihood
 
@@ -123,7 +123,7 @@ def _clearly_better(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def _trials(target: Target, images: Path, limit: int | None) -> Iterator[Trial]:
-    own = declared_of(target).prepared
+    own = prepared_of(target)
     tried = [(OWN, own)]
     for name in _OF_CHANNELS.get(target.spec.shape[0], ()):
         for layout in ("nchw", "nhwc"):

@@ -11,7 +11,7 @@ from trompe.data.folders import Photographs, read_photographs
 from trompe.measure.metrics import Answer
 from trompe.search import Judge, JudgeSettings
 from trompe.targets import bundled_targets
-from trompe.targets.ready import declared_of
+from trompe.targets.ready import prepared_of
 from trompe.targets.trained import read_samples
 
 
@@ -22,7 +22,7 @@ def natural_images(target: Target, images: Path | None, limit: int | None = None
         DataError: The folder holds no images, or its folders are no labels.
     """
     if images is not None:
-        fit = declared_of(target).prepared.fit
+        fit = prepared_of(target).fit
         return read_photographs(images, target.labels, target.spec.shape, fit=fit, limit=limit)
     folder = bundled_targets().get(target.name)
     if folder is None:

@@ -9,7 +9,7 @@ from trompe.core.types import Target
 from trompe.measure.survival import Transform
 from trompe.measure.surviving import itself
 from trompe.run import ClassRecord, Kept, Run
-from trompe.search import Judge, JudgeSettings
+from trompe.search import Judge, JudgeSettings, reference_judge
 
 SurvivalRow = tuple[int, int, float, str, float]
 """Search, niche, level (0 for the strongest image), transform, log-odds."""
@@ -19,7 +19,7 @@ def survive(run: Run, target: Target, transforms: Sequence[Transform]) -> list[S
     """How sure the target is of each kept image after each transform.
 
     Args:
-        run: Its kept images are judged, as its judge did.
+        run: Its kept images are judged, as its reference did.
         target: The run's target; where it was asked about transformed versions itself, the plain one is asked here.
         transforms: Each by itself.
 
@@ -27,7 +27,7 @@ def survive(run: Run, target: Target, transforms: Sequence[Transform]) -> list[S
         One row an image and transform, in the order of the run.
     """
     target, kept = itself(target), [(record, item) for record in run.classes for item in record.kept()]
-    judge = Judge(target, JudgeSettings(**run.about.judge))
+    judge = reference_judge(target, JudgeSettings(**run.about.judge))
     return [
         (record.search, record.niche, item.level or 0.0, transform.name, value)
         for transform in transforms

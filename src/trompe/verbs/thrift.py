@@ -21,7 +21,7 @@ def line_of(target: Target) -> Any:
 def remote_judge(target: Target) -> JudgeSettings | None:
     """How a remote target is asked: as many rows at a time as its requests hold; None where it is not remote."""
     line = line_of(target)
-    return None if line is None else JudgeSettings(line.batch, engine=REMOTE)
+    return None if line is None else JudgeSettings(line.batch, engine=REMOTE, reference=REMOTE)
 
 
 def check_remote(target: Target, settings: Any) -> None:

@@ -14,21 +14,23 @@ from trompe.core.errors import BadInput, TrompeError
 from trompe.core.numerics import bid_value, from_levels
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Classwise, Target
-from trompe.data.folders import read_photographs
+from trompe.data.folders import Photographs, read_photographs
+from trompe.measure.metrics import Answer
 from trompe.measure.surviving import itself
 from trompe.measure.transfer import Convinced, count_any, count_same
 from trompe.run import Run, open_run
 from trompe.run.folder import write_whole
 from trompe.run.names import class_folders
 from trompe.run.schema import DATABASE
-from trompe.search import Judge, JudgeSettings
+from trompe.search import JudgeSettings, reference_judge
 from trompe.settings import TransferSettings
 from trompe.targets import load_target
-from trompe.targets.ready import declared_of
+from trompe.targets.ready import prepared_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import judge_natural, natural_images
 from trompe.verbs.probes import Group, Probe, equally_confident, folder_labels, random_like, strongest
+from trompe.verbs.thrift import remote_judge
 
 FILE = "transfer.json"
 _AT_ONCE = 50
@@ -109,31 +111,46 @@ def _is_run(folder: Path) -> bool:
 def _groups(run: Run, images: Path | None) -> tuple[list[Group], tuple[str, ...]]:
     """Of every method its images, then as many random and as many natural ones."""
     found, notes = [], []
-    try:
-        own = load_target(run.about.target["text"])
-        photographs = natural_images(own, images)
-        reason = "the run's target has no samples; name some with --images FOLDER" if photographs is None else ""
-    except TrompeError as cause:
-        if images is not None:
-            raise
-        own, photographs, reason = None, None, f"the run's target cannot be asked ({cause})"
-    answers = judge_natural(own, photographs, JudgeSettings(**run.about.judge)) if own and photographs else []
+    natural = _natural(run, images)
     for group in strongest(run):
         if not group.probes:
             notes.append(f"{group.method}: no image has been recorded")
             continue
         found += [group, random_like(run, group)]
-        if own and photographs:
-            natural = equally_confident(group, photographs, answers, own.labels)
-            found += [natural] if natural.probes else []
-    notes += [f"natural images: not measured: {reason}"] if reason else []
-    return found, tuple(notes)
+        if isinstance(natural, _Natural):
+            found.append(equally_confident(group, natural.photographs, natural.answers, natural.labels))
+    notes += [f"natural images: not measured: {natural}"] if isinstance(natural, str) else []
+    return [group for group in found if group.probes], tuple(notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Natural:
+    """Natural images and what the run's own target says of them."""
+
+    photographs: Photographs
+    answers: list[Answer]
+    labels: tuple[str, ...]
+
+
+def _natural(run: Run, images: Path | None) -> _Natural | str:
+    """Or, in words, why there are none."""
+    if "remote" in run.about.target:
+        return "each would be a query to the server of the run's target"
+    try:
+        own = load_target(run.about.target["text"])
+    except TrompeError as cause:
+        return f"the run's target cannot be asked ({cause})"
+    photographs = natural_images(own, images)
+    if photographs is None:
+        return "the run's target has no samples; name some with --images FOLDER"
+    answers = judge_natural(own, photographs, JudgeSettings(**run.about.judge))
+    return _Natural(photographs, answers, own.labels)
 
 
 def _given(folder: Path, target: Target) -> Group:
     """The images of a folder at a target's size, each about the class that its folder is named after."""
     spec, names = _spec(target), folder_labels(folder)
-    found = read_photographs(folder, names, spec.shape, fit=declared_of(target).prepared.fit)
+    found = read_photographs(folder, names, spec.shape, fit=prepared_of(target).fit)
     labels = [names[column] if column >= 0 else "" for column in found.classes.tolist()]
     known = {name: label for label, name in class_folders(target.labels).items()}
     probes = []
@@ -164,7 +181,8 @@ def _ask(target: Target, group: Group, levels: Sequence[float]) -> Convinced:
 
 def _values(target: Target, images: Sequence[torch.Tensor]) -> Classwise:
     """Bid values of every class: log-odds, and where the target refuses an image, less than any."""
-    judge = Judge(target, JudgeSettings(min(_AT_ONCE, len(images))))
+    settings = remote_judge(target) or JudgeSettings(min(_AT_ONCE, len(images)))
+    judge = reference_judge(target, settings)
     parts = [torch.stack(list(images[i : i + _AT_ONCE])) for i in range(0, len(images), _AT_ONCE)]
     return torch.cat([bid_value(judge.judge(from_levels(part)), target.link) for part in parts])
 

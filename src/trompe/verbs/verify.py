@@ -14,7 +14,7 @@ from trompe.core.types import Target
 from trompe.measure.surviving import as_recorded
 from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
 from trompe.run.results import RESULTS, read_results, read_spec, results
-from trompe.search import Judge, JudgeSettings
+from trompe.search import JudgeSettings, reference_judge
 from trompe.settings import VerifySettings
 from trompe.targets import load_target
 from trompe.verbs.access import access_of
@@ -55,7 +55,7 @@ class Verification:
 
 
 def confirm(run: Run, target: Target) -> Verification:
-    """Read every image that a run keeps back from its PNG, judge it as the run's judge did, compare.
+    """Read every image that a run keeps back from its PNG, have the reference judge it as it did in the run, compare.
 
     Args:
         run: Its database says which images there must be and what they scored.
@@ -63,7 +63,7 @@ def confirm(run: Run, target: Target) -> Verification:
     """
     kept = [(record, item) for record in run.classes for item in record.kept()]
     found, failures = _read_back(run, [item for _, item in kept])
-    exact = run.about.machine == describe_machine() and run.about.versions == describe_versions()
+    exact = run.about.machine == describe_machine() and run.about.versions == describe_versions(run.about.judge)
     rows, largest = [], 0.0
     columns = [target.labels.index(item.label) for i, (_, item) in enumerate(kept) if i in found]
     scores = _score(run, target, list(found.values()), columns)
@@ -145,7 +145,7 @@ def _read_back(run: Run, kept: Sequence[Kept]) -> tuple[dict[int, Tensor], list[
 def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -> list[float]:
     if not images:
         return []
-    judge = Judge(target, JudgeSettings(**run.about.judge))
+    judge = reference_judge(target, JudgeSettings(**run.about.judge))
     content = [image.numpy().tobytes() for image in images]
     distinct = dict(zip(content, images, strict=True))  # each is asked about once
     place = {key: row for row, key in enumerate(distinct)}

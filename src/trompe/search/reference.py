@@ -1,0 +1,52 @@
+"""Fast engines search, the reference counts: who is asked while searching, and who says what was reached."""
+
+from dataclasses import replace
+
+from trompe.core.types import Target
+from trompe.search.judge import Judge, JudgeSettings
+from trompe.targets.engines import ENGINES, engine_target, own_engine
+
+
+def search_judge(target: Target, settings: JudgeSettings) -> Judge:
+    """The judge of a search: the target in the engine that the settings name.
+
+    Args:
+        target: As it was loaded.
+        settings: Of the run.
+
+    Raises:
+        TargetError: The engine is not installed, or the target cannot be had in it.
+    """
+    if settings.counts:  # whatever the run calls it: targets of other kinds come in one engine only
+        settings = reference_settings(target, settings)
+    return Judge(engine_target(target, settings), settings)
+
+
+def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
+    """The judge whose values count: the target's own engine in float32, with the settings' batch size and threads.
+
+    Args:
+        target: As it was loaded.
+        settings: Of the run.
+    """
+    return search_judge(target, reference_settings(target, settings))
+
+
+def reference_settings(target: Target, settings: JudgeSettings) -> JudgeSettings:
+    """These settings with the target's own engine in float32."""
+    own = own_engine(target)
+    return replace(settings, engine=own, precision="float32", reference=own)
+
+
+def named_settings(target: Target, name: str | None, batch: int, threads: int) -> JudgeSettings:
+    """How a target is asked in the engine of this name.
+
+    Args:
+        target: As it was loaded.
+        name: A key of `ENGINES`; None for the target's own engine.
+        batch: Rows a call.
+        threads: That compute it.
+    """
+    own = own_engine(target)
+    engine, precision = ENGINES[name] if name else (own, "float32")
+    return JudgeSettings(batch, threads, engine, precision, own)
