@@ -90,6 +90,7 @@ def results(run: Run) -> dict[str, Any]:
         "judge": run.about.judge,
         "classes": [_class_entry(run, record, judgements) for record in run.classes],
         "summary": _summary(run, judgements),
+        "measured": run.measured,
     }
 
 

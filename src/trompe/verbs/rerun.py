@@ -8,11 +8,12 @@ from trompe.run import Run, open_run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, RerunSettings
 from trompe.targets import load_target
+from trompe.targets.ready import as_recorded
 from trompe.verbs.access import access_of
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Session, fool_session
 from trompe.verbs.keywords import keywords
-from trompe.verbs.verify import check_same_target
+from trompe.verbs.verify import check_same_target, trusting
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ def repeat(settings: RerunSettings) -> Session:
         RunError: No run, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = load_target(run.about.target["text"], access=access_of(run.about.settings, settings.out, settings.resume))
-    check_same_target(run.about.target, target, run.folder)
+    target = load_target(
+        run.about.target["text"], trusting(run), access_of(run.about.settings, settings.out, settings.resume)
+    )
+    check_same_target(run.about.target, as_recorded(target, run.about.target), run.folder)
     judge = JudgeSettings(**run.about.judge)
     stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}
     command = stored.pop("command")
