@@ -75,6 +75,8 @@ class FoolSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
+    trust: tuple[str, ...] = ()
+    """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
 
 
 Method = Literal[
@@ -94,6 +96,11 @@ class AuditSettings:
     """What to try, in this order."""
     budget: int | None = None
     """Evaluations (candidates judged) of each method, at most; by default as many as its generations take."""
+    time: str | None = None
+    """Be done after about this long, for example 10m: each method gets its part, and the run is valid whenever it ends.
+    Where a run stops by time is not repeatable."""
+    images: Path | None = None
+    """Natural images, a folder for each class where labelled: the confidence of real ones beside that of nonsense."""
     confidence: float | None = 0.9999
     """Each method stops once every class has an image of this confidence; None to go on to the end."""
     classes: tuple[str, ...] = ()
@@ -124,6 +131,17 @@ class AuditSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the audit in the folder; it must have been begun with the same settings."""
+    trust: tuple[str, ...] = ()
+    """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
+    plan: bool = False
+    """Say what would be done, and stop there."""
+    fail_on: tuple[str, ...] = ()
+    """Conditions that must not hold, like 'confident@0.99 > 0.2'. Exit code 3 where one does, 4 where it is undecided.
+    Metrics: confident@L, looks@L, above-natural, worse-than-baseline; L is a confidence, operating, or tpr95."""
+    baseline: Path | None = None
+    """A run to compare with, for worse-than-baseline."""
+    output: Annotated[tuple[Path, ...], arg(aliases=["-o"])] = ()
+    """Files to write beside the run, by their endings: results.json, report.html, junit.xml, summary.md."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,8 @@ class InspectSettings:
     """Labelled photographs, a folder for each class: every plausible preprocessing is tried on them."""
     limit: int = 200
     """Photographs at most."""
+    trust: tuple[str, ...] = ()
+    """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     save: Path | None = None
     """Write what is known as a target file, model.toml, which stands wherever a TARGET does."""
 

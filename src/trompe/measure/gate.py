@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import Literal
 
 from trompe.core.check import check_level
@@ -19,7 +20,7 @@ _NAMED = ("operating", "tpr95")
 _FORM = re.compile(
     r"\s*(?P<metric>[a-z-]+)(@(?P<level>[a-z0-9.]+))?\s*((?P<op><=|>=|<|>)\s*(?P<number>[0-9.eE+-]+))?\s*"
 )
-_TRUE = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
+_TRUE: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def parse_condition(text: str) -> Condition:
         value = math.nan
     if not fits or (op and not math.isfinite(value)):
         raise BadInput(
-            expected="METRIC OP NUMBER with a metric among confident@L, looks@L, above-natural, worse-than-baseline (alone)",
+            expected="METRIC OP NUMBER of confident@L, looks@L or above-natural, or worse-than-baseline alone",
             got=repr(text),
             where="--fail-on",
             do="For example --fail-on 'confident@0.99 > 0.2'; L is a confidence, operating or tpr95.",
@@ -138,12 +139,13 @@ def judge_condition(condition: Condition, measured: Measured | None, hidden: Seq
 
 
 def verdict(judged: Sequence[Judged], unverified: bool) -> Outcome:
-    """All conditions together: failed where one is, passed only where all are; undecided where nobody vouches for the
-    preprocessing, whatever came out.
+    """All conditions together: failed where one is, passed only where all are.
+
+    Where nobody vouches for the preprocessing it is undecided, whatever came out.
 
     Raises:
         BadInput: There is no condition.
-    """  # fmt: skip
+    """
     if not judged:
         raise BadInput(expected="at least one condition", got="none", where="--fail-on", do="Give one.")
     if unverified:

@@ -14,6 +14,7 @@ from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds, to_levels
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs, Target
 from trompe.measure.survival import Transform, parse_transforms
+from trompe.targets import Declaration, ready
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -74,6 +75,11 @@ class Surviving:
         """The target's own, where it is known."""
         mean: Tensor | None = getattr(self.target, "mean_image", None)
         return mean
+
+    @property
+    def declared(self) -> Declaration:
+        """The target's own."""
+        return ready.declared_of(self.target)
 
     @property
     def line(self) -> Any:
@@ -149,8 +155,8 @@ def surviving(target: Target, names: tuple[str, ...]) -> Target:
 
 
 def as_recorded(target: Target, recorded: Mapping[str, Any]) -> Target:
-    """The target of a run, loaded again, asked about the transforms that the run recorded."""
-    return surviving(target, tuple(recorded.get("survive", ())))
+    """The target of a run, loaded again, corrected and asked about transforms as it was in the run."""
+    return surviving(ready.as_recorded(itself(target), recorded), tuple(recorded.get("survive", ())))
 
 
 def itself(target: Target) -> Target:

@@ -128,6 +128,7 @@ class Run:
         searches: One a method and repeat.
         classes: One a class and search, in the target's order.
         queries: Rows sent to a remote target, retries and verification included; None where the target is none.
+        measured: What was measured beside the searches, by name: ``natural``, ``control``, ...; see docs/run-format.md.
     """
 
     folder: Path
@@ -136,6 +137,7 @@ class Run:
     classes: tuple[ClassRecord, ...]
     _judgements: dict[tuple[int, int, float], float] = field(repr=False)
     queries: int | None = None
+    measured: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def state(self) -> str:
@@ -297,7 +299,8 @@ def open_run(folder: Path | str) -> Run:
         judged = connection.execute("SELECT search, niche, level, log_odds FROM judgement").fetchall()
         judgements = {(search, niche, level): log_odds for search, niche, level, log_odds in judged}
         classes = _classes(about, searches, strongest, firsts)
-        return Run(folder, about, searches, classes, judgements, items.get("queries"))
+        measured = {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM measured")}
+        return Run(folder, about, searches, classes, judgements, items.get("queries"), measured)
 
 
 _SEARCHES = """

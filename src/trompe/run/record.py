@@ -249,6 +249,13 @@ class Recorder:
         self.commit()
 
     @_explained
+    def measured(self, name: str, value: Any) -> None:
+        """Write something that was measured beside the searches, JSON-ready, under a name."""
+        with self._whole():
+            self._connection.execute("INSERT OR REPLACE INTO measured VALUES (?, ?)", (name, json.dumps(value)))
+        self.commit()
+
+    @_explained
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
         if self._connection.in_transaction:

@@ -82,7 +82,6 @@ def read_spec(run: Run) -> ImageSpec:
 def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
     judgements, survival = run.judgements(), counted(run)
-    measured = {"survival": [asdict(each) for each in survival]} if survival else {}
     return {
         "schema_version": SCHEMA_VERSION,
         "trompe": run.about.versions["trompe"],
@@ -92,7 +91,8 @@ def results(run: Run) -> dict[str, Any]:
         "judge": run.about.judge,
         "classes": [_class_entry(run, record, judgements) for record in run.classes],
         "summary": _summary(run, judgements),
-        **measured,
+        **({"survival": [asdict(each) for each in survival]} if survival else {}),
+        "measured": run.measured,
     }
 
 

@@ -44,6 +44,7 @@ CREATE TABLE first (
 CREATE TABLE judgement (
     search INTEGER, niche INTEGER, level REAL, log_odds REAL NOT NULL, PRIMARY KEY (search, niche, level)
 ) WITHOUT ROWID;
+CREATE TABLE measured (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 """`level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
 

@@ -49,7 +49,9 @@ def load_target(what: object, declared: Declaration | None = None, access: Acces
         return from_object(what, declared)
     text = str(what)
     if text.lower().endswith(ENDING):
+        trust = declared.trust
         declared = read_declaration(Path(text))
+        declared = replace(declared, trust=(*declared.trust, *trust))
         check_model(declared, text)
         found = load_target(declared.model, declared, access)
         return replace(found, name=Path(text).stem) if hasattr(found, "__dataclass_fields__") else found  # type: ignore[type-var]

@@ -31,18 +31,21 @@ class Ready:
         findings: What is strange about it.
         preprocessing: Whether anything vouches for it.
         forwards: Rows that preflight sent.
+        examined: Whether there was a preflight; without one, no findings mean nothing.
     """
 
     target: Target
     findings: tuple[Finding, ...]
     preprocessing: Status
     forwards: int
+    examined: bool = True
 
     def describe(self) -> dict[str, Any]:
         """What a run records of it beyond name, labels and shape, JSON-ready."""
         declared = declared_of(self.target)
         return {
             "preprocessing": self.preprocessing,
+            "examined": self.examined,
             "findings": [asdict(finding) for finding in self.findings],
             "floor": declared.floor,
             "threshold": declared.threshold,
@@ -115,11 +118,16 @@ def make_ready(target: Target) -> Ready:
     Raises:
         TargetError: Nothing can be measured about this target.
     """
+    target = target.inner if isinstance(target, LowestOfFive) else target
     found = preflight(target)
     refuse_silence(found.findings, target.name)
     corrected = _corrected(target, found.floor, wavers=found.has("not-deterministic"))
-    status: Status = "unverified" if declared_of(target).preprocessing is None else "declared"
-    return Ready(corrected, found.findings, status, found.forwards)
+    return Ready(corrected, found.findings, preprocessing_status(target), found.forwards)
+
+
+def preprocessing_status(target: Target) -> Status:
+    """Whether somebody stated the preprocessing."""
+    return "unverified" if declared_of(target).preprocessing is None else "declared"
 
 
 def as_recorded(target: Target, recorded: Mapping[str, Any]) -> Target:

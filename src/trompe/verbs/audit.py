@@ -1,30 +1,108 @@
-"""`audit`: every method against one target, in one run."""
+"""`audit`: every method against one target, in one run, after distrust and beside natural images and a control."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
+from trompe.core.numerics import confidence
 from trompe.core.types import Target
+from trompe.measure.metrics import Answer, accuracy, calibration_error, usual_log_odds
 from trompe.measure.survival import TRANSFORMS, parse_transforms
 from trompe.measure.surviving import itself
 from trompe.run import Run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
 from trompe.targets import ForeignTarget
+from trompe.targets.ready import Ready, make_ready
+from trompe.verbs.control import control
 from trompe.verbs.fool import Attempt, Session, open_target, stored_settings
+from trompe.verbs.inspect import examine
 from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
+from trompe.verbs.methods import parse_time
+from trompe.verbs.natural import judge_natural, natural_images
 from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
 _SHARED = (
-    "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "survive", "out", "resume",
+    "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "survive", "trust", "out",
+    "resume",
 )  # fmt: skip
+_TOP = 0.9999
+_SEARCHING = 0.8
+"""Of the time: the rest is for verifying, the control and natural images."""
+_PHOTOGRAPHS = 200
+"""Natural images on which every preprocessing is tried; all are judged in the end."""
 
 
-def audit_session(settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
+class AuditSession(Session):
+    """A session over all methods of an audit, with what is measured beside them in the end."""
+
+    images: Path | None = None
+
+    def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
+        """What the target says of natural images, and whether the methods get through the control."""
+        attempt = self.attempts[0]
+        target, judge = itself(attempt.target), JudgeSettings(**run.about.judge)
+        if line_of(target) is None or self.images is not None:
+            photographs = natural_images(target, self.images)
+            if photographs is not None:
+                answers = judge_natural(target, photographs, judge)
+                yield "natural", natural_summary(answers, self.images)
+        yield "control", control(_one_each(self.attempts), self._spent_by_method(run), self._level)
+
+    @property
+    def _level(self) -> float:
+        return self.attempts[0].settings.confidence or _TOP
+
+    def _spent_by_method(self, run: Run) -> list[int]:
+        """Evaluations of the control: the method's own budget, or what it got where it was cut short."""
+        cut = ("time", "max-queries", "interrupted")
+        most = []
+        for attempt in _one_each(self.attempts):
+            searches = [search for search in run.searches if search.method == attempt.method]
+            asked = attempt.plan.budget or _largest(attempt)
+            most.append(min(asked, *(s.evaluations if s.reason in cut else asked for s in searches)))
+        return most
+
+
+def _one_each(attempts: tuple[Attempt, ...]) -> list[Attempt]:
+    return list({attempt.method: attempt for attempt in reversed(attempts)}.values())[::-1]
+
+
+def _largest(attempt: Attempt) -> int:
+    plan = attempt.plan
+    return plan.initial + plan.last * plan.batch
+
+
+def natural_summary(answers: list[Answer], folder: Path | None) -> dict[str, Any]:
+    """What a run keeps of natural images, JSON-ready: every answer, and the numbers made of them."""
+    share, usual = accuracy(answers), usual_log_odds(answers)
+    odds = [answer.log_odds for answer in answers]
+    return {
+        "source": "samples that come with the target" if folder is None else "images of the user",
+        "images": len(answers),
+        "accuracy": "not measured" if share is None else str(share),
+        "calibration_error": "not measured" if share is None else calibration_error(answers),
+        "median_log_odds": median(odds),
+        "median_log_odds_of_right": "not measured" if usual is None else usual,
+        "median_confidence_of_right": "not measured" if usual is None else _probability(usual),
+        "answers": [[answer.true, answer.named, answer.log_odds, answer.accepted] for answer in answers],
+    }
+
+
+def answers_of(run: Run) -> list[Answer]:
+    """What the run's target said of natural images; empty where none were judged."""
+    return [Answer(*row) for row in run.measured.get("natural", {}).get("answers", ())]
+
+
+def audit_session(
+    settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None
+) -> AuditSession:
     """A session over all methods of an audit, one after the other, the repeats of each in the order of their seeds.
 
     Args:
@@ -34,6 +112,7 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
 
     Raises:
         BadInput: A setting is unusable, or a method is named twice.
+        TargetError: The target cannot be had, or nothing can be measured about it.
     """
     if not settings.methods or len(set(settings.methods)) < len(settings.methods):
         raise BadInput(
@@ -45,23 +124,30 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
     names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
     transforms = parse_transforms(dict.fromkeys(names))
     check_at_least(settings.repeats, 1, "--repeats")
-    target = target or open_target(settings)
-    if line_of(target) is not None:
+    seconds = parse_time(settings.time)
+    ready = _distrust(target or open_target(settings), settings)
+    classes = len(settings.classes or ready.target.labels)
+    judge = judge or remote_judge(ready.target)
+    judge = judge or judge_settings(settings, ready.target, min(_JUDGE_BATCH, classes))
+    if line_of(ready.target) is not None:
         transforms = ()  # each would cost a query
-    classes = len(settings.classes or target.labels)
-    judge = judge or remote_judge(target) or judge_settings(settings, target, min(_JUDGE_BATCH, classes))
     seeds = range(settings.seed, settings.seed + settings.repeats)
-    methods = possible_methods(settings, target)
-    attempts = [Attempt.prepare(_method_settings(settings, method, seed), target, judge)
+    methods = possible_methods(settings, ready)
+    attempts = [Attempt.prepare(_method_settings(settings, method, seed), ready, judge)
                 for method in methods for seed in seeds]  # fmt: skip
-    return Session(attempts[0], *attempts[1:], settings=stored_settings(settings), transforms=transforms)
+    if seconds is not None:
+        share = seconds * _SEARCHING / len(attempts)
+        attempts = [replace(attempt, patience=share * (i + 1)) for i, attempt in enumerate(attempts)]
+    session = AuditSession(attempts[0], *attempts[1:], settings=stored_settings(settings), transforms=transforms)
+    session.images = settings.images
+    return session
 
 
 @keywords(AuditSettings)
 def audit(settings: AuditSettings) -> Run:
     """How sure is a classifier about nonsense? Every method against it, in one run.
 
-    Takes the fields of `AuditSettings`.
+    Takes the fields of `AuditSettings`. Conditions and files to write are for `gate` and the command line.
 
     Returns:
         The run, finished, its images on disk and verified.
@@ -71,18 +157,41 @@ def audit(settings: AuditSettings) -> Run:
         TargetError: The target is, or gives answers that are not numbers.
         RunError: The folder is, or holds another run.
     """
-    with audit_session(replace(settings, out=Path(settings.out))) as session:
+    return audit_with(settings, None)
+
+
+def audit_with(settings: AuditSettings, target: Target | None) -> Run:
+    """`audit` a target that is at hand as an object; ``settings.target`` is only its name in the record."""
+    with audit_session(replace(settings, out=Path(settings.out)), target) as session:
         for _ in session:
             pass
         return session.finish()
 
 
-def possible_methods(settings: AuditSettings, target: Target) -> tuple[Method, ...]:
+def possible_methods(settings: AuditSettings, ready: Ready) -> tuple[Method, ...]:
     """The methods to try: those asked for; where none were, all but gradient ascent on what has no gradient."""
     asked = settings.methods != AuditSettings.methods
-    if asked or not isinstance(itself(target), ForeignTarget):
+    climbable = not isinstance(ready.target, ForeignTarget) and not any(
+        finding.name in ("no-gradient", "masked-gradient") for finding in ready.findings
+    )
+    if asked or climbable:
         return settings.methods
     return tuple(method for method in settings.methods if not method.endswith("-ascend"))
+
+
+def _distrust(target: Target, settings: AuditSettings) -> Ready:
+    if settings.images is None:
+        return make_ready(target)
+    limit = _PHOTOGRAPHS if line_of(target) is None else 0
+    if not limit:
+        return make_ready(target)
+    return examine(target, settings.images, limit).ready
+
+
+def _probability(odds: float) -> float:
+    import torch
+
+    return float(confidence(torch.tensor(odds, dtype=torch.float64)))
 
 
 def _method_settings(settings: AuditSettings, method: str, seed: int) -> FoolSettings:

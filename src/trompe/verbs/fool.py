@@ -1,7 +1,7 @@
 """`fool`: make images that mean nothing and that a classifier is certain about."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
-from trompe.targets import ForeignTarget, load_target
+from trompe.targets import Declaration, ForeignTarget, load_target
+from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
 from trompe.verbs.judges import CHECKPOINT, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
@@ -37,7 +38,7 @@ from trompe.verbs.thrift import (
 )
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
-_NOT_STORED = ("out", "resume")
+_NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
 _STORED_WHERE_SET = ("survive", "survival", "pipeline")
 """Younger than the first runs: left out at their defaults, so that a run from before still repeats to its digest."""
 
@@ -53,7 +54,8 @@ class Attempt:
         judge: How the target is asked.
         encoding: What evolves.
         niches: The classes attempted.
-        patience: Seconds after which it stops; None for never.
+        patience: Seconds, of all the run's searches together, after which it stops; None for never.
+        ready: What preflight found; None where there was none.
     """
 
     settings: FoolSettings
@@ -63,14 +65,17 @@ class Attempt:
     encoding: Encoding[Any]
     niches: EveryClass
     patience: float | None
+    ready: Ready | None = None
 
     @classmethod
-    def prepare(cls, settings: FoolSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Self:
+    def prepare(
+        cls, settings: FoolSettings, target: Target | Ready | None = None, judge: JudgeSettings | None = None
+    ) -> Self:
         """Check the settings and make what they name.
 
         Args:
             settings: Of the command.
-            target: Where given, taken as it is; otherwise loaded from ``settings.target``.
+            target: Where given, taken as it is, or as preflight left it; otherwise loaded from ``settings.target``.
             judge: Where given, enforced; otherwise chosen from the settings.
 
         Raises:
@@ -79,7 +84,8 @@ class Attempt:
         """
         settings, patience = resolve(settings), parse_time(settings.time)
         make_plan(settings)  # a number out of range is refused before a target is loaded
-        target = target or open_target(settings)
+        ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
+        target = ready.target
         check_remote(target, settings)
         if settings.by == "ascend" and isinstance(itself(target), ForeignTarget):
             raise TargetError(
@@ -102,7 +108,7 @@ class Attempt:
         if settings.by == "ascend":
             judge_of(target, judge, climbs=True).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
-        return cls(settings, target, plan, judge, encoding, niches, patience)
+        return cls(settings, target, plan, judge, encoding, niches, patience, ready)
 
     def is_checkpoint(self, step: int) -> bool:
         """Whether the reference is asked after this step about what another engine found."""
@@ -171,7 +177,7 @@ class Session:
     def _create(self, settings: dict[str, Any]) -> Recorder:
         about = About.now(
             settings=settings,
-            target=describe_target(self.attempt.target, self.attempt.settings.target),
+            target=describe_target(self.attempt.target, self.attempt.settings.target, self.attempt.ready),
             judge=asdict(self.attempt.judge),
             encoding=_encodings(self.attempts),
             search=_searches(self.attempts),
@@ -266,10 +272,17 @@ class Session:
             self._recorder.judged(self.verification.rows)
             if self._transforms:
                 self._recorder.survived(survive(run, self.attempt.target, self._transforms))
+            for name, value in self.measurements(open_run(self.folder)):
+                self._recorder.measured(name, value)
             write_results(open_run(self.folder))
             if self._line is not None:  # the record is closed: who looks at the run again is not counted in it
                 self._line.meter.keep(None)
         return open_run(self.folder)
+
+    def measurements(self, run: Run) -> Iterable[tuple[str, Any]]:
+        """What is measured beside the searches once they have ended, by name, JSON-ready; of a `fool` nothing."""
+        del run
+        return ()
 
     def _published(self) -> bool:
         """Whether the results on disk are those of the finished run; they are the last thing that is written."""
@@ -304,7 +317,8 @@ def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
         for field in fields(settings)
         if field.name not in _STORED_WHERE_SET or getattr(settings, field.name) != field.default
     }
-    kept = {key: list(value) if isinstance(value, tuple) else value for key, value in items.items()}
+    plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in items.items()}
+    kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
     command = "audit" if isinstance(settings, AuditSettings) else "fool"
     return {"command": command, **{key: value for key, value in kept.items() if key not in _NOT_STORED}}
 
@@ -318,17 +332,18 @@ def open_target(settings: FoolSettings | AuditSettings) -> Target:
         RunError: The run to go on with cannot be read.
     """
     access = access_of(stored_settings(settings), Path(settings.out), settings.resume)
-    return load_target(settings.target, access=access)
+    return load_target(settings.target, Declaration(trust=settings.trust), access)
 
 
-def describe_target(target: Target, text: str) -> dict[str, Any]:
-    """What a run stores of its target; of a remote one, who allowed asking it, too."""
+def describe_target(target: Target, text: str, ready: Ready | None = None) -> dict[str, Any]:
+    """What a run stores of its target: with what preflight found, and of a remote one who allowed asking it."""
     versions = {"survive": [each.name for each in target.transforms]} if isinstance(target, Surviving) else {}
     line, notes = line_of(target), list(getattr(target, "notes", ()))
     remote = None if line is None else {"url": line.address.url, "authorized": line.request.authorized}
     return {
         **({"remote": remote} if remote else {}),
         **({"notes": notes} if notes else {}),
+        **(ready.describe() if ready else {}),
         "name": target.name,
         **versions,
         "text": str(Path(text).resolve()) if Path(text).exists() else text,
@@ -348,6 +363,13 @@ def judges_of(attempts: Sequence[Attempt], settings: JudgeSettings) -> list[Judg
     kinds = [attempt.settings.by == "ascend" for attempt in attempts]
     ways = {climbs: judge_of(attempts[0].target, settings, climbs=climbs) for climbs in set(kinds)}
     return [ways[climbs] for climbs in kinds]
+
+
+def _readied(target: Target) -> Ready:
+    """A target as it is searched: preflight where its numbers may be coarse, which decides what they are worth."""
+    if isinstance(target, ForeignTarget) and target.declared.reading.kind == "probabilities":
+        return make_ready(target)
+    return Ready(target, (), preprocessing_status(target), 0, examined=False)
 
 
 def fool_session(settings: FoolSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:

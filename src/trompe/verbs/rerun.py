@@ -13,7 +13,7 @@ from trompe.verbs.access import access_of
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Session, fool_session
 from trompe.verbs.keywords import keywords
-from trompe.verbs.verify import check_same_target
+from trompe.verbs.verify import check_same_target, trusting
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ def repeat(settings: RerunSettings) -> Session:
         RunError: No run, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = load_target(run.about.target["text"], access=access_of(run.about.settings, settings.out, settings.resume))
-    target = as_recorded(target, run.about.target)
-    check_same_target(run.about.target, target, run.folder)
+    target = load_target(
+        run.about.target["text"], trusting(run), access_of(run.about.settings, settings.out, settings.resume)
+    )
+    check_same_target(run.about.target, as_recorded(target, run.about.target), run.folder)
     judge = JudgeSettings(**run.about.judge)
     stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}
     command = stored.pop("command")

@@ -16,7 +16,7 @@ from trompe.core.specs import ImageSpec
 from trompe.core.types import Classwise, Target
 from trompe.data.folders import Photographs, read_photographs
 from trompe.measure.metrics import Answer
-from trompe.measure.surviving import itself
+from trompe.measure.surviving import as_recorded, itself
 from trompe.measure.transfer import Convinced, count_any, count_same
 from trompe.run import Run, open_run
 from trompe.run.folder import write_whole
@@ -31,6 +31,7 @@ from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import judge_natural, natural_images
 from trompe.verbs.probes import Group, Probe, equally_confident, folder_labels, random_like, strongest
 from trompe.verbs.thrift import remote_judge
+from trompe.verbs.verify import check_same_target, trusting
 
 FILE = "transfer.json"
 _AT_ONCE = 50
@@ -137,9 +138,11 @@ def _natural(run: Run, images: Path | None) -> _Natural | str:
     if "remote" in run.about.target:
         return "each would be a query to the server of the run's target"
     try:
-        own = load_target(run.about.target["text"])
+        loaded = as_recorded(load_target(run.about.target["text"], trusting(run)), run.about.target)
+        check_same_target(run.about.target, loaded, run.folder)
     except TrompeError as cause:
         return f"the run's target cannot be asked ({cause})"
+    own = itself(loaded)
     photographs = natural_images(own, images)
     if photographs is None:
         return "the run's target has no samples; name some with --images FOLDER"
