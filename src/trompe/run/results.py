@@ -14,6 +14,7 @@ from trompe.core.numerics import confidence, say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.run.about import NOT_MEASURED, NOT_SET, SCHEMA_VERSION
 from trompe.run.read import ClassRecord, Run
+from trompe.run.trust import first_line
 
 RESULTS = "results.json"
 
@@ -82,6 +83,7 @@ def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
     judgements = run.judgements()
     return {
+        "first_line": first_line(run.about.target),
         "schema_version": SCHEMA_VERSION,
         "trompe": run.about.versions["trompe"],
         "state": run.state,
