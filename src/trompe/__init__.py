@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from trompe.showing.film import film
     from trompe.showing.report import report
     from trompe.targets import Declaration, Preprocessing, TorchTarget, bundled_targets, load_target
-    from trompe.verbs.audit import audit
+    from trompe.verbs.audit import audit, audit_with
+    from trompe.verbs.compare import compare
     from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
+    from trompe.verbs.gate import gate
     from trompe.verbs.inspect import inspect
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
@@ -34,12 +36,15 @@ _HOMES = {
     "TorchTarget": "trompe.targets",
     "TrompeError": "trompe.core.errors",
     "audit": "trompe.verbs.audit",
+    "audit_with": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
     "draw": "trompe.showing.draw",
     "export": "trompe.verbs.export",
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
+    "compare": "trompe.verbs.compare",
+    "gate": "trompe.verbs.gate",
     "inspect": "trompe.verbs.inspect",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
@@ -59,12 +64,15 @@ __all__ = [
     "TorchTarget",
     "TrompeError",
     "audit",
+    "audit_with",
     "bundled_targets",
+    "compare",
     "draw",
     "export",
     "film",
     "fool",
     "fool_with",
+    "gate",
     "inspect",
     "load_target",
     "open_run",

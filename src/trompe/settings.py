@@ -155,6 +155,16 @@ class DemoSettings:
 
 
 @dataclass(frozen=True)
+class CompareSettings:
+    """Two runs, class by class: was the second target harder to make certain about nonsense?"""
+
+    before: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run to compare with."""
+    after: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run that is compared."""
+
+
+@dataclass(frozen=True)
 class InspectSettings:
     """Distrust first: what a classifier is, what is strange about it, and which preprocessing suits it."""
 

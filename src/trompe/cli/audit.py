@@ -1,14 +1,42 @@
 """`trompe audit TARGET`."""
 
+import sys
+from typing import Any, TextIO
+
 from trompe.cli.fool import drive
-from trompe.cli.parse import parse
+from trompe.cli.parse import parse, plain
 from trompe.settings import AuditSettings
 
 
 def run(words: list[str]) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command; returns its exit code: that of the gate, where there are conditions."""
     settings, show = parse("audit", AuditSettings, words)
-    from trompe.verbs.audit import audit_session
+    from trompe.measure.gate import parse_condition
+    from trompe.showing.gates import check_output
+    from trompe.verbs.audit import prepare_audit
+    from trompe.verbs.gate import check_conditions, gate
 
-    with audit_session(settings) as session:
-        return drive(session, show, page=True)
+    wanted = [parse_condition(text) for text in settings.fail_on]
+    for path in settings.output:
+        check_output(path)
+    prepared = prepare_audit(settings)
+    check_conditions(wanted, prepared.target, natural=prepared.natural, baseline=settings.baseline is not None)
+    if settings.plan or not (show.quiet or show.json):
+        _say_plan(prepared, sys.stdout if settings.plan else sys.stderr)
+    if settings.plan:
+        return 0
+    judge = (lambda found: gate(found, settings.fail_on, settings.baseline)) if wanted else None
+    with prepared.session() as session:
+        return drive(session, show, page=True, outputs=settings.output, judge=judge)
+
+
+def _say_plan(prepared: Any, where: TextIO) -> None:
+    from trompe.run.trust import first_line, questions
+    from trompe.verbs.methods import parse_time
+    from trompe.verbs.plan import audit_plan
+
+    target = prepared.target
+    found = [f"finding    {item['name']}: {item['means']}" for item in target.get("findings", ())]
+    plan = audit_plan(prepared.attempts, seconds=parse_time(prepared.settings.time))
+    for line in [first_line(target), *questions(target), *found, *plan]:
+        print(plain(line), file=where)

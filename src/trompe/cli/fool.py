@@ -3,10 +3,14 @@
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from trompe.cli.parse import Show, parse, plain
 from trompe.settings import FoolSettings
+
+Judges = Callable[[Any], Any]
 
 
 def run(words: list[str]) -> int:
@@ -18,13 +22,20 @@ def run(words: list[str]) -> int:
         return drive(session, show)
 
 
-def drive(session: Any, show: Show, *, page: bool = False) -> int:
-    """Let a session run to its end under a watch, then say what came of it; 3 where verification failed.
+def drive(
+    session: Any, show: Show, *, page: bool = False, outputs: Sequence[Path] = (), judge: Judges | None = None
+) -> int:
+    """Let a session run to its end under a watch, then say what came of it.
 
     Args:
         session: What to do.
         show: What is printed, and how.
         page: Whether to write the page where there is none yet.
+        outputs: Files to write beside the run.
+        judge: Makes the gate's verdict of the finished run, where there are conditions.
+
+    Returns:
+        3 where verification failed; otherwise the gate's exit code; 0 without conditions.
     """
     from trompe.verbs.verify import confirm
 
@@ -37,10 +48,17 @@ def drive(session: Any, show: Show, *, page: bool = False) -> int:
         from trompe.showing.report import report
 
         report(run.folder)
+    gate = judge(run) if judge is not None else None
+    for file in outputs:
+        from trompe.showing.gates import write_output
+
+        write_output(file, run, gate)
     if show.json:
         from trompe.run.results import results
+        from trompe.showing.gates import gate_items
 
-        print(json.dumps(results(run), ensure_ascii=False, allow_nan=False))
+        more = {} if gate is None else {"gate": gate_items(gate)}
+        print(json.dumps({**results(run), **more}, ensure_ascii=False, allow_nan=False))
     else:
         from trompe.cli.summary import describe
 
@@ -49,7 +67,11 @@ def drive(session: Any, show: Show, *, page: bool = False) -> int:
         print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
         print(f"page       {path if path.exists() else f'trompe report {run.folder}'}")
         print(f"again      trompe rerun {run.folder} --out NEW")
-    return 0 if found.passed else 3
+        for line in gate.lines() if gate is not None else ():
+            print(plain(line))
+    if not found.passed:
+        return 3
+    return 0 if gate is None else int(gate.exit_code)
 
 
 def _watch(session: Any, *, quiet: bool) -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "draw": ("see", "draw an image that a small network painted at any size, with the network's formula and graph"),
     "inspect": ("judge", "what a classifier is, what is strange about it, which preprocessing suits it"),
     "audit": ("judge", "try every method on a classifier, in one run"),
+    "compare": ("judge", "two runs, class by class"),
     "report": ("judge", "write a run as one page to look at, and its contact sheet"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
     "transfer": ("judge", "how many of a run's images convince other classifiers"),

@@ -9,6 +9,7 @@ from trompe.run import Run
 from trompe.run.painters import Painter, middle_size, painters
 from trompe.run.read import SearchRecord
 from trompe.run.survived import counted
+from trompe.run.trust import reservations
 from trompe.showing.tables import say_share
 
 _TOP, _SURVIVAL = 0.9999, 0.99
@@ -29,6 +30,7 @@ def describe(run: Run) -> list[str]:
     return [
         *lines,
         "",
+        *_first(run),
         f"{run.about.target['name']} is confident of nonsense: {counts}{best}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
@@ -82,6 +84,11 @@ def _networks(run: Run) -> list[str]:
         f"networks   {method}: median {nodes:g} nodes, {connections:g} connections"
         for method, (nodes, connections) in sizes.items()
     ]
+
+
+def _first(run: Run) -> list[str]:
+    """What must be known before the numbers: the first line where nothing vouches for them."""
+    return [f"note       {said}" for said in reservations(run)]
 
 
 def _remote(run: Run) -> list[str]:

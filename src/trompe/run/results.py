@@ -15,6 +15,7 @@ from trompe.core.specs import ImageSpec
 from trompe.run.about import NOT_MEASURED, NOT_SET, SCHEMA_VERSION
 from trompe.run.read import ClassRecord, Run
 from trompe.run.survived import counted
+from trompe.run.trust import first_line
 
 RESULTS = "results.json"
 
@@ -83,6 +84,7 @@ def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
     judgements, survival = run.judgements(), counted(run)
     return {
+        "first_line": first_line(run.about.target),
         "schema_version": SCHEMA_VERSION,
         "trompe": run.about.versions["trompe"],
         "state": run.state,

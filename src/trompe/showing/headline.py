@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
+from trompe.run.trust import reservations
 from trompe.showing.evidence import Evidence
 from trompe.showing.words import not_measured, say, say_count, say_level
 
@@ -27,7 +28,7 @@ class Figure:
 
 def warnings(evidence: Evidence) -> list[str]:
     """What must be known before anything is believed; empty where all is well."""
-    run, said = evidence.run, []
+    run, said = evidence.run, reservations(evidence.run)
     if not evidence.finished:
         said.append(f"This run is not finished (state: {run.state}). What follows is what it had recorded so far.")
     kept = {(record.search, record.niche, item.level or 0.0): item.log_odds

@@ -1,7 +1,7 @@
 """`audit`: every method against one target, in one run, after distrust and beside natural images and a control."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,15 +11,15 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import confidence
 from trompe.core.types import Target
 from trompe.measure.metrics import Answer, accuracy, calibration_error, usual_log_odds
-from trompe.measure.survival import TRANSFORMS, parse_transforms
+from trompe.measure.survival import TRANSFORMS, Transform, parse_transforms
 from trompe.measure.surviving import itself
 from trompe.run import Run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
-from trompe.targets import ForeignTarget
+from trompe.targets import ForeignTarget, bundled_targets
 from trompe.targets.ready import Ready, make_ready
 from trompe.verbs.control import control
-from trompe.verbs.fool import Attempt, Session, open_target, stored_settings
+from trompe.verbs.fool import Attempt, Session, describe_target, open_target, stored_settings
 from trompe.verbs.inspect import examine
 from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
@@ -100,10 +100,54 @@ def answers_of(run: Run) -> list[Answer]:
     return [Answer(*row) for row in run.measured.get("natural", {}).get("answers", ())]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """An audit that was checked and planned, before anything is written.
+
+    Attributes:
+        settings: Of the command.
+        attempts: One a method and repeat.
+        transforms: What every kept image is judged again after.
+    """
+
+    settings: AuditSettings
+    attempts: tuple[Attempt, ...]
+    transforms: tuple[Transform, ...] = ()
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """What the run will record of its target."""
+        first = self.attempts[0]
+        return describe_target(first.target, first.settings.target, first.ready)
+
+    @property
+    def natural(self) -> bool:
+        """Whether there will be natural images to judge."""
+        return self.settings.images is not None or self.attempts[0].target.name in bundled_targets()
+
+    def session(self) -> AuditSession:
+        """The session over all of it.
+
+        Raises:
+            RunError: The folder is unusable, or holds another run.
+        """
+        settings = stored_settings(self.settings)
+        session = AuditSession(self.attempts[0], *self.attempts[1:], settings=settings, transforms=self.transforms)
+        session.images = self.settings.images
+        return session
+
+
 def audit_session(
     settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None
 ) -> AuditSession:
-    """A session over all methods of an audit, one after the other, the repeats of each in the order of their seeds.
+    """A session over an audit; see `prepare_audit`."""
+    return prepare_audit(settings, target, judge).session()
+
+
+def prepare_audit(
+    settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None
+) -> Prepared:
+    """All methods of an audit, to be done one after the other, the repeats of each in the order of their seeds.
 
     Args:
         settings: Of the command.
@@ -138,9 +182,7 @@ def audit_session(
     if seconds is not None:
         share = seconds * _SEARCHING / len(attempts)
         attempts = [replace(attempt, patience=share * (i + 1)) for i, attempt in enumerate(attempts)]
-    session = AuditSession(attempts[0], *attempts[1:], settings=stored_settings(settings), transforms=transforms)
-    session.images = settings.images
-    return session
+    return Prepared(settings, tuple(attempts), transforms)
 
 
 @keywords(AuditSettings)

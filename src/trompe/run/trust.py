@@ -1,0 +1,49 @@
+"""What must be known of a run's target before any of its numbers is believed."""
+
+from typing import Any
+
+from trompe.run.read import Run
+
+
+def first_line(target: dict[str, Any]) -> str:
+    """What vouches for the target's preprocessing; the first line of page, terminal, JSON and JUnit.
+
+    Args:
+        target: What a run records of its target.
+    """
+    status = target.get("preprocessing", "unverified")
+    told = {
+        "declared": "preprocessing declared",
+        "confirmed": "preprocessing confirmed by labelled images",
+        "unverified": "UNVERIFIED: nobody declared the preprocessing and no labelled images confirmed it; the numbers "
+        "may be about the wrong input",
+    }
+    return f"{target['name']}: {told[status]}"
+
+
+def questions(target: dict[str, Any]) -> list[str]:
+    """What only the user can say: of two classes, one may be the right answer to nonsense."""
+    if len(target["labels"]) != 2 or target.get("harmless") or target.get("abstain"):
+        return []
+    one, other = target["labels"]
+    return [
+        f"Is one of the two classes, {one!r} or {other!r}, the right answer to nonsense? If so, declare it: "
+        f'harmless = ["{other}"]; until then both count.'
+    ]
+
+
+def reservations(run: Run) -> list[str]:
+    """Everything that makes the run's numbers worth less, one sentence each; empty where nothing does."""
+    target, said = run.about.target, []
+    if target.get("preprocessing", "unverified") == "unverified":
+        said.append(first_line(target))
+    said += questions(target)
+    said += [f"Finding {item['name']}: {item['means']}" for item in target.get("findings", ())]
+    rows = run.measured.get("control") or []
+    if rows and not any(row["reached"] >= 0.9 * row["attempted"] for row in rows):
+        best = max(rows, key=lambda row: row["reached"])
+        said.append(
+            f"The positive control failed: at this budget {best['reached']} of {best['attempted']} classes of a random "
+            "linear classifier were reached, so that few classes reached here say little."
+        )
+    return said
