@@ -375,8 +375,8 @@ BUGS = (
     Bug(
         "a resumed search begins again",
         "verbs/fool.py",
-        "archive, attempt.plan, tally)",
-        "archive, attempt.plan)",
+        "archive, plan, tally)",
+        "archive, plan)",
         VERBS,
     ),
     Bug(

@@ -69,7 +69,7 @@ def test_one_run_claims_no_interval(tiny, tmp_path):
 
 
 def test_repeats_are_repeated_by_rerun_and_refused_below_one(run, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("trompe.verbs.rerun.load_target", lambda _: tiny)
+    monkeypatch.setattr("trompe.verbs.rerun.load_target", lambda *_, **__: tiny)
     with repeat(RerunSettings(run.folder, out=tmp_path / "again")) as session:
         assert len(list(session)) == 3 * 9
         session.finish()
