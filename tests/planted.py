@@ -481,9 +481,9 @@ BUGS = (
     ),
     Bug(
         "an engine's own values are told as the reference's",
-        "run/waiting.py",
-        "_CURRENT, _FIRST = 5, 6",
-        "_CURRENT, _FIRST = 4, 5",
+        "run/rows.py",
+        "value, value, value if counts else None, packed.genomes[row]",
+        "value, value, value, packed.genomes[row]",
         ENGINES,
     ),
     Bug(
