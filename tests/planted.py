@@ -27,6 +27,7 @@ class Bug:
 NUMERICS, SEEDS, ARCHIVE, JUDGE = "core/numerics.py", "core/seeds.py", "search/archive.py", "search/judge.py"
 PIXELS, CONTEST, EVOLVE = "encodings/pixels.py", "search/contest.py", "search/evolve.py"
 VERBS = "tests/test_verbs.py"
+ENGINES = "tests/test_engines.py"
 
 BUGS = (
     Bug(
@@ -382,8 +383,8 @@ BUGS = (
     Bug(
         "one sure class is enough to stop",
         "verbs/fool.py",
-        "bool((value >= level_odds(goal)).all())",
-        "bool((value >= level_odds(goal)).any())",
+        "bool((value >= odds).all())",
+        "bool((value >= odds).any())",
         VERBS,
     ),
     Bug(
@@ -396,7 +397,7 @@ BUGS = (
     Bug(
         "another target admitted on resuming",
         "verbs/fool.py",
-        "check_same_target(self.about.target, attempt.target, self.folder)",
+        "check_same_target(recorder.about.target, attempt.target, self.folder)",
         "attempt.target.fingerprint()",
         VERBS,
     ),
@@ -427,5 +428,61 @@ BUGS = (
         "failures.append(str(failure))",
         "str(failure)",
         VERBS,
+    ),
+    Bug(
+        "an engine's own values are told as the reference's",
+        "run/rows.py",
+        "value, value, value if counts else None, packed.genomes[row]",
+        "value, value, value, packed.genomes[row]",
+        ENGINES,
+    ),
+    Bug(
+        "an engine decides when a run is sure enough",
+        "verbs/fool.py",
+        "if self._judges[search].settings.counts:",
+        "if self._judges[search].settings.batch:",
+        ENGINES,
+    ),
+    Bug(
+        "an engine's first images are claimed",
+        "run/read.py",
+        "elif log_odds >= level_odds(mark):",
+        "else:",
+        ENGINES,
+    ),
+    Bug(
+        "an exported network is not compared with the network",
+        "targets/engines.py",
+        "    _check_answers(made, _TOLERANCES[asked.precision])\n",
+        "",
+        ENGINES,
+    ),
+    Bug(
+        "OpenVINO sends its statistics",
+        "targets/openvino.py",
+        "with _without(_TELEMETRY):",
+        'with _without("nothing"):',
+        ENGINES,
+    ),
+    Bug(
+        "measured anew where a run is taken up again",
+        "verbs/judges.py",
+        "if stored is not None:",
+        "if stored is None and rows < 0:",
+        ENGINES,
+    ),
+    Bug(
+        "padding of a fixed batch is taken for answers",
+        "targets/onnx.py",
+        "for part in padded.split(rows)])[:n]",
+        "for part in padded.split(rows)])",
+        "tests/test_onnx.py",
+    ),
+    Bug(
+        "channels last are not seen",
+        "targets/onnx.py",
+        'return "nhwc" if last in few and first not in few else "nchw"',
+        'return "nchw"',
+        "tests/test_onnx.py",
     ),
 )

@@ -59,7 +59,11 @@ class FoolSettings:
     repeats: int = 1
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
-    """Of torch. More than one is slower on small images and other bytes."""
+    """That compute the network. More than one is slower on small images and other bytes."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
+    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
+    in any case; ascend climbs there, too."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
@@ -88,7 +92,11 @@ class AuditSettings:
     seed: int = 0
     """The same seed on the same type of machine gives the same bytes."""
     threads: int = 1
-    """Of torch. More than one is slower on small images and other bytes."""
+    """That compute the network. More than one is slower on small images and other bytes."""
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
+    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
+    in any case; ascend climbs there, too."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False

@@ -17,7 +17,10 @@ def run(words: list[str]) -> int:
         code = drive(session, show)
     original, repetition = open_run(settings.run), open_run(settings.out)
     same = original.digest() == repetition.digest()
-    promised = (original.about.machine, original.about.versions) == (describe_machine(), describe_versions())
+    promised = (original.about.machine, original.about.versions) == (
+        describe_machine(),
+        describe_versions(original.about.judge),
+    )
     promised = promised and original.state == "done" and original.searches[0].reason != "time"
     verdict = "the same bytes" if same else "other bytes"
     reason = "" if promised else " (not promised: another type of machine or version, or a run cut short by time)"

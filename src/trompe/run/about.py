@@ -2,16 +2,22 @@
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-SCHEMA_VERSION = 1
-"""Of the database and of ``results.json``; a reader refuses a newer one."""
+SCHEMA_VERSION = 2
+"""Of the database; a reader refuses a newer one. 2: the reference's log-odds may be missing for a while."""
+
+RESULTS_VERSION = 1
+"""Of ``results.json``."""
+
+_ENGINES = ("onnxruntime", "openvino")
 
 NOT_MEASURED = "not measured"
 NOT_SET = "not set"
@@ -52,7 +58,7 @@ class About:
         """A record of these things, on this machine, at this moment."""
         created = datetime.now(UTC).replace(microsecond=0).isoformat()
         return cls(
-            settings, target, judge, encoding, levels, describe_versions(), describe_machine(), _commit(), created
+            settings, target, judge, encoding, levels, describe_versions(judge), describe_machine(), _commit(), created
         )
 
     def to_items(self) -> dict[str, Any]:
@@ -66,9 +72,18 @@ class About:
         return cls(**{**known, "levels": tuple(known["levels"])})
 
 
-def describe_versions() -> dict[str, str]:
-    """Versions of what the bytes of a run depend on."""
-    return {"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()}
+def describe_versions(judge: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Versions of what the bytes of a run depend on, with those of the engines that its judge names."""
+    plain = {"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()}
+    named = {(judge or {}).get(key) for key in ("engine", "reference")}
+    return plain | {engine: _version(engine) for engine in _ENGINES if engine in named}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def describe_machine() -> str:

@@ -166,10 +166,9 @@ class Run:
             BadInput: The run kept no first images for that level.
         """
         self._check_level(level)
-        labels = dict.fromkeys(record.label for record in self.classes)
-        strongest = [self[label].strongest for label in labels]
-        reached = [kept for kept in strongest if kept is not None and kept.log_odds >= level_odds(level)]
-        return Count(len(reached), len(labels))
+        least = level_odds(level)
+        reached = {record.label for record in self.classes if any(kept.log_odds >= least for kept in record.kept())}
+        return Count(len(reached), len({record.label for record in self.classes}))
 
     def repeated(self, level: float) -> dict[tuple[str, str], Share]:
         """By label and method: in how many repeats some image reached the level, with a Wilson interval over repeats.
@@ -284,6 +283,8 @@ def _classes(
     best: dict[tuple[int, int], Kept] = {}
     first: dict[tuple[int, int], dict[float, Kept]] = {}
     for number, niche, candidate, log_odds, blob, *level in [*strongest, *firsts]:
+        if log_odds is None:  # another engine found it, and the reference was not asked yet
+            continue
         search = searches[number]
         mark = level[0] if level else None
         name = image_file(search, niche, about.target["labels"], mark)
@@ -292,7 +293,7 @@ def _classes(
         )  # fmt: skip
         if mark is None:
             best[number, niche] = kept
-        else:
+        elif log_odds >= level_odds(mark):  # an engine that searched may have thought more of it than the reference
             first.setdefault((number, niche), {})[mark] = kept
     return tuple(
         ClassRecord(label, search.method, search.number, niche, best.get((search.number, niche)),

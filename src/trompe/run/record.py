@@ -14,11 +14,15 @@ from trompe.core.types import G, Step
 from trompe.run.about import SCHEMA_VERSION, About
 from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.run.folder import clear, holds_more, prepare, release, take_lock
+from trompe.run.opinions import Opinion, ask, claim_firsts, reached
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
 from trompe.run.schema import DATABASE, TABLES, check_schema, translate, undamaged
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
+
+_PUT_FIRST = "INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_FIRST_UNLESS_THERE = "INSERT OR IGNORE INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +63,12 @@ class Recorder:
         self._connection, self._lock = connection, lock
         self._committed = time.monotonic()
         self._occupants: dict[Row, Row] = {}  # by search and niche; only the last of a transaction is written
+        self._opinions: dict[int, Opinion] = {}  # by search
         self._logging = False
+
+    def consult(self, search: int, opinion: Opinion) -> None:
+        """Take what this search says of images for another engine's word; the reference is asked by `tell`."""
+        self._opinions[search] = opinion
 
     @classmethod
     def create(cls, folder: Path, about: About, searches: Sequence[tuple[str, Sequence[str]]]) -> Self:
@@ -161,10 +170,37 @@ class Recorder:
             put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
             put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
             put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
-            put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", first_rows(search, step.wins, self.about.levels))
-            self._occupants = {**self._occupants, **{row[:2]: row for row in current_rows(search, step.wins, packed)}}
+            counts = search not in self._opinions
+            # Where another engine searches, the reference may have found a first image before it did: that one stays.
+            firsts = first_rows(search, step.wins, self.about.levels, counts=counts)
+            put(_PUT_FIRST if counts else _PUT_FIRST_UNLESS_THERE, firsts)
+            new = {row[:2]: row for row in current_rows(search, step.wins, packed, counts=counts)}
+            self._occupants = {**self._occupants, **new}
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
+
+    @_explained
+    def tell(self, search: int, *, checkpoint: bool) -> None:
+        """Ask the reference about what another engine found, if one searches, and write what it says.
+
+        Args:
+            search: Its number in the run.
+            checkpoint: Whether occupants that reach a level by the reference become first images. That must happen
+                after the same steps in every repetition of a run.
+        """
+        if search not in self._opinions:
+            return
+        spec = self.about.target["spec"]
+        with self._whole():
+            self._seat()
+            ask(self._connection, search, self._opinions[search], (spec["channels"], spec["height"], spec["width"]))
+            if checkpoint:
+                claim_firsts(self._connection, search, self.about.levels)
+
+    @_explained
+    def reached(self, search: int, odds: float) -> int:
+        """In how many niches the occupant has these log-odds by the reference, as far as it was told."""
+        return reached(self._connection, search, odds)
 
     @_explained
     def mark(self, search: int, state: str, reason: str) -> None:
@@ -185,11 +221,15 @@ class Recorder:
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
         if self._connection.in_transaction:
-            put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            self._connection.executemany(put, self._occupants.values())
+            self._seat()
             self._connection.execute("COMMIT")
         self._occupants = {}
         self._committed = time.monotonic()
+
+    def _seat(self) -> None:
+        put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.executemany(put, self._occupants.values())
+        self._occupants = {}
 
     def close(self) -> None:
         """Commit, fold the log into the one database file, and let go of the folder."""

@@ -12,7 +12,7 @@ from typing import Any
 from trompe.core.errors import RunError
 from trompe.core.numerics import confidence, say_confidence
 from trompe.core.specs import ImageSpec
-from trompe.run.about import NOT_MEASURED, NOT_SET, SCHEMA_VERSION
+from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
 
 RESULTS = "results.json"
@@ -82,7 +82,7 @@ def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
     judgements = run.judgements()
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RESULTS_VERSION,
         "trompe": run.about.versions["trompe"],
         "state": run.state,
         "target": run.about.target,

@@ -35,17 +35,19 @@ CREATE TABLE takeover (
 ) WITHOUT ROWID;
 CREATE TABLE current (
     search INTEGER, niche INTEGER, candidate INTEGER NOT NULL, value REAL NOT NULL, search_log_odds REAL NOT NULL,
-    log_odds REAL NOT NULL, genome BLOB NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche)
+    log_odds REAL, genome BLOB NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche)
 );
 CREATE TABLE first (
     search INTEGER, niche INTEGER, level REAL, candidate INTEGER NOT NULL, evaluations INTEGER NOT NULL,
-    search_log_odds REAL NOT NULL, log_odds REAL NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche, level)
+    search_log_odds REAL NOT NULL, log_odds REAL, input BLOB NOT NULL, PRIMARY KEY (search, niche, level)
 );
 CREATE TABLE judgement (
     search INTEGER, niche INTEGER, level REAL, log_odds REAL NOT NULL, PRIMARY KEY (search, niche, level)
 ) WITHOUT ROWID;
 """
-"""`level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
+"""`log_odds` is null where the reference was not asked yet.
+
+`level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
 
 _REMEDIES = (
     ("full", "room on the disk", "Free some space and go on with --resume; everything committed is kept."),

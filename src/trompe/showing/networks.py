@@ -11,7 +11,7 @@ from trompe.core.errors import TrompeError
 from trompe.core.numerics import from_levels, log_odds
 from trompe.core.types import Target
 from trompe.run import Run
-from trompe.search import Judge, JudgeSettings
+from trompe.search import JudgeSettings, reference_judge
 from trompe.targets import bundled_targets, load_target
 from trompe.targets.trained import CARD, Card, read_card, read_samples
 
@@ -27,7 +27,7 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network that can be asked again, as the run's judge asked it; or why it cannot.
+    """A network that can be asked again, as the run's reference was asked; or why it cannot.
 
     Attributes:
         name: Of the network; empty where there is none.
@@ -45,7 +45,7 @@ class Network:
         """Log-odds of every class for images given as bytes, shape (n, classes); None where it cannot be asked."""
         if self.target is None or not images:
             return None
-        judge = Judge(self.target, self.judge)
+        judge = reference_judge(self.target, self.judge)
         parts = [images[i : i + _AT_ONCE] for i in range(0, len(images), _AT_ONCE)]
         logits = torch.cat([judge.judge(from_levels(torch.stack(list(part)))).logits for part in parts])
         return log_odds(logits, self.target.link)

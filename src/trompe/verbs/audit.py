@@ -11,10 +11,11 @@ from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import load_target
 from trompe.verbs.fool import Attempt, Session, stored_settings
+from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
 
 _JUDGE_BATCH = 50
-_SHARED = ("classes", "confidence", "budget", "seed", "threads", "out", "resume")
+_SHARED = ("classes", "confidence", "budget", "seed", "threads", "engine", "out", "resume")
 
 
 def audit_session(settings: AuditSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:
@@ -37,7 +38,7 @@ def audit_session(settings: AuditSettings, target: Target | None = None, judge: 
         )
     target = target or load_target(settings.target)
     classes = len(settings.classes or target.labels)
-    judge = judge or JudgeSettings(min(_JUDGE_BATCH, classes), settings.threads)
+    judge = judge or judge_settings(settings, target, min(_JUDGE_BATCH, classes))
     attempts = [Attempt.prepare(_method_settings(settings, method), target, judge) for method in settings.methods]
     return Session(attempts[0], *attempts[1:], settings=stored_settings(settings))
 

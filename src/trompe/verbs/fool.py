@@ -1,11 +1,13 @@
 """`fool`: make images that mean nothing and that a classifier is certain about."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
+
+from torch import Tensor
 
 from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import level_odds
@@ -16,12 +18,12 @@ from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import load_target
+from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume")
-_JUDGE_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,7 @@ class Attempt:
             )
         niches = EveryClass.of(target, settings.classes)
         plan = make_plan(settings, len(niches.names))
-        judge = judge or JudgeSettings(min(plan.batch, _JUDGE_BATCH), settings.threads)
+        judge = judge or judge_settings(settings, target, plan.batch)
         encoding = make_encoding(settings, plan, target.spec)
         return cls(settings, target, plan, judge, encoding, niches, patience)
 
@@ -104,17 +106,23 @@ class Session:
         self.folder = attempt.settings.out
         wanted = settings or stored_settings(attempt.settings)
         recorder = Recorder.resume(self.folder) if attempt.settings.resume else None
-        resumed = recorder is not None
-        self._recorder = recorder or self._create(wanted)
         with ExitStack() as stack:
-            stack.callback(self._recorder.close)
-            if resumed:
-                _check_same_settings(self.about.settings, wanted, self.folder)
-                check_same_target(self.about.target, attempt.target, self.folder)
-            searches = open_run(self.folder).searches
-            self._judge = Judge(attempt.target, JudgeSettings(**self.about.judge))
+            if recorder is not None:
+                stack.callback(recorder.close)
+                _check_same_settings(recorder.about.settings, wanted, self.folder)
+                check_same_target(recorder.about.target, attempt.target, self.folder)
+            judge = JudgeSettings(**recorder.about.judge) if recorder else attempt.judge
+            searches = open_run(self.folder).searches if recorder else ()
             self._spent = sum(search.seconds for search in searches)
             self._done = {search.number for search in searches if search.state == "done"}
+            self._judges = [] if self.finished else judges_of(self.attempts, judge)  # before there is a folder
+            if recorder is None:
+                recorder = self._create(wanted)
+                stack.callback(recorder.close)
+            self._recorder = recorder
+            for search, own in enumerate(self._judges):
+                if not own.settings.counts:
+                    recorder.consult(search, opinion_of(attempt.target, judge, self.attempts[search].niches))
             stack.pop_all()
 
     def _create(self, settings: dict[str, Any]) -> Recorder:
@@ -150,6 +158,8 @@ class Session:
         try:
             if kind is not None and issubclass(kind, KeyboardInterrupt) and not self.finished:
                 self._recorder.mark(self.current, "interrupted", "interrupted")
+                self._recorder.tell(self.current, checkpoint=False)
+                self._recorder.commit()
                 publish(open_run(self.folder))
         finally:
             self._recorder.close()
@@ -166,11 +176,11 @@ class Session:
         archive, tally = opened.archive, opened.tally
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
-        contest = Contest(attempt.encoding, self._judge, attempt.niches, self.about.levels)
+        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, self.about.levels)
         steps = make_search(attempt.settings)(contest, archive, attempt.plan, tally)
         before = time.monotonic()
         # A kill may have come between the last step and the note that it was the last: look before going on.
-        while not (reason := self._reason_to_stop(attempt, archive, number)):
+        while not (reason := self._reason_to_stop(search, archive, number)):
             step = next(steps, None)
             if step is None:
                 break
@@ -179,6 +189,7 @@ class Session:
             self._spent, before = self._spent + now - before, now
             number, evaluations = step.number, step.evaluations
             yield step
+        self._recorder.tell(search, checkpoint=True)
         self._recorder.mark(search, "done", reason or attempt.plan.ended_by(number, evaluations))
 
     def finish(self) -> Run:
@@ -203,16 +214,28 @@ class Session:
         except RunError:
             return False
 
-    def _reason_to_stop(self, attempt: Attempt, archive: Archive[Any], number: int) -> str:
+    def _reason_to_stop(self, search: int, archive: Archive[Any], number: int) -> str:
         """Why a search ends after this step; empty where it does not."""
         if number < 0:
             return ""
-        goal, value = attempt.settings.confidence, archive.elites.value
-        if goal is not None and bool((value >= level_odds(goal)).all()):
+        attempt = self.attempts[search]
+        if is_checkpoint(number, attempt.plan.batch):
+            self._recorder.tell(search, checkpoint=True)
+        goal = attempt.settings.confidence
+        if goal is not None and self._is_sure(search, archive.elites.value, number, level_odds(goal)):
             return "confidence"
         if attempt.patience is not None and self._spent >= attempt.patience:
             return "time"
         return ""
+
+    def _is_sure(self, search: int, value: Tensor, number: int, odds: float) -> bool:
+        """Whether the reference is that sure of every class; where another engine searches, it is asked when due."""
+        if self._judges[search].settings.counts:
+            return bool((value >= odds).all())
+        if not ends_round(number, self.attempts[search].plan.batch) or bool((value < odds - MARGIN).any()):
+            return False
+        self._recorder.tell(search, checkpoint=True)
+        return self._recorder.reached(search, odds) == len(value)
 
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
@@ -227,12 +250,23 @@ def describe_target(target: Target, text: str) -> dict[str, Any]:
     """What a run stores of its target."""
     return {
         "name": target.name,
-        "text": str(Path(text).resolve()) if Path(text).is_dir() else text,
+        "text": str(Path(text).resolve()) if Path(text).exists() else text,
         "fingerprint": target.fingerprint(),
         "labels": list(target.labels),
         "link": target.link,
         "spec": target.spec.describe(),
     }
+
+
+def judges_of(attempts: Sequence[Attempt], settings: JudgeSettings) -> list[Judge]:
+    """Who is asked in each search; searches of one kind share one.
+
+    Raises:
+        TargetError: An engine is not installed, or the target cannot be had in it.
+    """
+    kinds = [attempt.settings.by == "ascend" for attempt in attempts]
+    ways = {climbs: judge_of(attempts[0].target, settings, climbs=climbs) for climbs in set(kinds)}
+    return [ways[climbs] for climbs in kinds]
 
 
 def fool_session(settings: FoolSettings, target: Target | None = None, judge: JudgeSettings | None = None) -> Session:

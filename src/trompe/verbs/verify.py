@@ -13,7 +13,7 @@ from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
 from trompe.core.types import Target
 from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
 from trompe.run.results import RESULTS, read_results, read_spec, results
-from trompe.search import Judge, JudgeSettings
+from trompe.search import JudgeSettings, reference_judge
 from trompe.settings import VerifySettings
 from trompe.targets import load_target
 from trompe.verbs.keywords import keywords
@@ -53,7 +53,7 @@ class Verification:
 
 
 def confirm(run: Run, target: Target) -> Verification:
-    """Read every image that a run keeps back from its PNG, judge it as the run's judge did, compare.
+    """Read every image that a run keeps back from its PNG, have the reference judge it as it did in the run, compare.
 
     Args:
         run: Its database says which images there must be and what they scored.
@@ -61,7 +61,7 @@ def confirm(run: Run, target: Target) -> Verification:
     """
     kept = [(record, item) for record in run.classes for item in record.kept()]
     found, failures = _read_back(run, [item for _, item in kept])
-    exact = run.about.machine == describe_machine() and run.about.versions == describe_versions()
+    exact = run.about.machine == describe_machine() and run.about.versions == describe_versions(run.about.judge)
     rows, largest = [], 0.0
     columns = [target.labels.index(item.label) for i, (_, item) in enumerate(kept) if i in found]
     scores = _score(run, target, list(found.values()), columns)
@@ -125,7 +125,7 @@ def _read_back(run: Run, kept: Sequence[Kept]) -> tuple[dict[int, Tensor], list[
 def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -> list[float]:
     if not images:
         return []
-    judge = Judge(target, JudgeSettings(**run.about.judge))
+    judge = reference_judge(target, JudgeSettings(**run.about.judge))
     odds = log_odds(judge.judge(from_levels(torch.stack(images))).logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
     scores: list[float] = odds[torch.arange(len(images)), torch.tensor(columns)].tolist()
     return scores

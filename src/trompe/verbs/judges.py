@@ -1,0 +1,81 @@
+"""How the target of a new run is asked, and who is asked in each of its searches."""
+
+from trompe.core.errors import RunError
+from trompe.core.types import Classwise, Images, Niches, Target
+from trompe.run import open_run
+from trompe.run.opinions import Opinion
+from trompe.run.schema import DATABASE
+from trompe.search import Judge, JudgeSettings, choose, named_settings, reference_judge, search_judge
+from trompe.settings import AuditSettings, FoolSettings
+
+LARGEST = 256
+"""Rows a call, at most, where nobody measured."""
+ROUND = 200
+"""Evaluations after which it is looked at whether to ask the reference about what another engine found."""
+MARGIN = 0.5
+"""In log-odds: so much may another engine be below the goal for it to be worth while to ask the reference."""
+
+
+def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows: int) -> JudgeSettings:
+    """How a target is asked: as the run was begun, where it is taken up again; otherwise as the settings say.
+
+    Args:
+        settings: Of the command.
+        target: As it was loaded.
+        rows: Candidates that are judged together.
+    """
+    stored = _stored(settings)
+    if stored is not None:
+        return stored
+    if settings.engine == "auto":
+        return choose(target, rows)
+    return named_settings(target, settings.engine, min(rows, LARGEST), settings.threads)
+
+
+def ends_round(step: int, batch: int) -> bool:
+    """Whether a step is the last of a round, for steps of so many candidates."""
+    return step % -(-ROUND // batch) == 0
+
+
+def is_checkpoint(step: int, batch: int) -> bool:
+    """Whether the reference is asked after this step whatever was found: after rounds 0, 1, 10, 100, ...
+
+    The reference may be ten times as slow as what searches, and a thousand elites take it a while.
+
+    Example:
+        >>> [step for step in range(1000) if is_checkpoint(step, 50)]
+        [0, 4, 40, 400]
+    """
+    rounds = step // -(-ROUND // batch)
+    return ends_round(step, batch) and (rounds == 0 or str(rounds).rstrip("0") == "1")
+
+
+def judge_of(target: Target, settings: JudgeSettings, *, climbs: bool) -> Judge:
+    """Who is asked in a search: gradients are taken in the reference, whatever searches otherwise."""
+    return reference_judge(target, settings) if climbs else search_judge(target, settings)
+
+
+def opinion_of(target: Target, settings: JudgeSettings, niches: Niches) -> Opinion:
+    """What the reference bids for images.
+
+    Args:
+        target: As it was loaded.
+        settings: Of the run.
+        niches: That are bid for.
+    """
+    reference = reference_judge(target, settings)
+
+    def opinion(images: Images) -> Classwise:
+        return niches.bids(reference.judge(images), images).value
+
+    return opinion
+
+
+def _stored(settings: FoolSettings | AuditSettings) -> JudgeSettings | None:
+    """As the run in the folder was begun; None where none was, or it cannot be read, which others will say."""
+    if not settings.resume or not (settings.out / DATABASE).is_file():
+        return None
+    try:
+        return JudgeSettings(**open_run(settings.out).about.judge)
+    except RunError:
+        return None
