@@ -174,8 +174,8 @@ class Recorder:
             # Where another engine searches, the reference may have found a first image before it did: that one stays.
             firsts = first_rows(search, step.wins, self.about.levels, counts=counts)
             put(_PUT_FIRST if counts else _PUT_FIRST_UNLESS_THERE, firsts)
-            new = {row[:2]: row for row in current_rows(search, step.wins, packed, counts=counts)}
-            self._occupants = {**self._occupants, **new}
+            new = current_rows(search, step.wins, packed, counts=counts)
+            self._occupants = {**self._occupants, **{row[:2]: row for row in new}}
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
