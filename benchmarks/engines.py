@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=["lenet-mnist", "efficientnet-lite0"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--generations", type=int, default=100)
+    parser.add_argument("--generations", type=int, default=30)
     options = parser.parse_args()
     threads, found = sorted({1, os.cpu_count() or 1}), {}
     for name in options.targets:
@@ -128,7 +128,7 @@ def main() -> None:
         say(f"{'':<20} log-odds off by {differences['sd']:.3f} s.d., {differences['largest']:.3f} at most")
         found[name] = {"rates": rates, "rounds": rounds, "best": best, "search": done, "forward": forward,
                        "share": share, "share_without_reference": without / forward, "gaps": differences}  # fmt: skip
-    keep("engines", found)
+        keep("engines", found)
 
 
 if __name__ == "__main__":

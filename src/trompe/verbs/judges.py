@@ -38,16 +38,16 @@ def ends_round(step: int, batch: int) -> bool:
 
 
 def is_checkpoint(step: int, batch: int) -> bool:
-    """Whether the reference is asked after this step whatever was found: after rounds 0, 1, 10, 100, ...
+    """Whether the reference is asked after this step whatever was found: after rounds 10, 100, 1000, ...
 
     The reference may be ten times as slow as what searches, and a thousand elites take it a while.
 
     Example:
         >>> [step for step in range(1000) if is_checkpoint(step, 50)]
-        [0, 4, 40, 400]
+        [40, 400]
     """
     rounds = step // -(-ROUND // batch)
-    return ends_round(step, batch) and (rounds == 0 or str(rounds).rstrip("0") == "1")
+    return ends_round(step, batch) and rounds >= 10 and str(rounds).rstrip("0") == "1"
 
 
 def judge_of(target: Target, settings: JudgeSettings, *, climbs: bool) -> Judge:
