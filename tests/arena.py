@@ -51,10 +51,10 @@ class Wrapped:
     def __init__(self, inner: TorchTarget, change: Callable[[Images, Outputs], Outputs] | None = None) -> None:
         self.name, self.spec, self.labels = "wrapped", inner.spec, inner.labels
         self._inner, self._change = inner, change
-        self.rows, self.asked = 0, []
+        self.sent, self.asked = 0, []
 
     def judge(self, inputs: Images) -> Outputs:
-        self.rows += len(inputs)
+        self.sent += len(inputs)
         self.asked.append(inputs.detach().clone())
         outputs = self._inner.judge(inputs)
         return self._change(inputs, outputs) if self._change else outputs

@@ -27,6 +27,7 @@ class Bug:
 NUMERICS, SEEDS, ARCHIVE, JUDGE = "core/numerics.py", "core/seeds.py", "search/archive.py", "search/judge.py"
 PIXELS, CONTEST, EVOLVE = "encodings/pixels.py", "search/contest.py", "search/evolve.py"
 CPPN, VERBS = "encodings/cppn/encoding.py", "tests/test_verbs.py"
+SURVIVAL, TRANSFER = "tests/test_survival.py", "tests/test_transfer.py"
 ENGINES = "tests/test_engines.py"
 
 BUGS = (
@@ -471,6 +472,101 @@ BUGS = (
         "if published.get(part) != expected.get(part)",
         "if part is None",
         VERBS,
+    ),
+    Bug(
+        "a shift of the wrong sign",
+        "measure/survival.py",
+        "(torch.arange(width) - pixels).clamp(min=0)",
+        "(torch.arange(width) + pixels).clamp(max=width - 1)",
+        SURVIVAL,
+    ),
+    Bug("every JPEG of the same quality", "measure/survival.py", "quality=quality", "quality=90", SURVIVAL),
+    Bug(
+        "a crop at the corner",
+        "measure/survival.py",
+        "left, top = (width - picture.width) // 2, (",
+        "left, top = 0, 0 * (",
+        SURVIVAL,
+    ),
+    Bug(
+        "the best version counts",
+        "measure/surviving.py",
+        ".amin(0)\n        return Outputs(lowest",
+        ".amax(0)\n        return Outputs(lowest",
+        SURVIVAL,
+    ),
+    Bug(
+        "the image itself is not among its versions",
+        "measure/surviving.py",
+        "versions = [inputs, *(",
+        "versions = [*(",
+        SURVIVAL,
+    ),
+    Bug(
+        "a refused version is forgiven",
+        "measure/surviving.py",
+        "torch.stack(slack).amin(0)",
+        "torch.stack(slack).amax(0)",
+        SURVIVAL,
+    ),
+    Bug(
+        "transforms are no part of the fingerprint",
+        "measure/surviving.py",
+        "digest.update(transform.name.encode())\n            digest.update(transform.apply(",
+        "(transform.apply(",
+        SURVIVAL,
+    ),
+    Bug("versions are not counted as rows", JUDGE, "self.settings.batch * rows", "self.settings.batch", SURVIVAL),
+    Bug(
+        "images that never reached a level count as lost",
+        "run/survived.py",
+        "for own, after in pairs if own >= threshold",
+        "for own, after in pairs",
+        SURVIVAL,
+    ),
+    Bug(
+        "classes matched by place",
+        "verbs/transfer.py",
+        "columns = [place.get(label) for label in labels]",
+        "columns = [i if label in place else None for i, label in enumerate(labels)]",
+        TRANSFER,
+    ),
+    Bug(
+        "a missing class counts as a failure to convince",
+        "verbs/transfer.py",
+        "sum(column is not None for column in columns)",
+        "len(columns)",
+        TRANSFER,
+    ),
+    Bug(
+        "a refused image convinces",
+        "verbs/transfer.py",
+        "bid_value(judge.judge(from_levels(part)), target.link)",
+        "bid_value(type(judge.judge(from_levels(part)))(judge.judge(from_levels(part)).logits), target.link)",
+        TRANSFER,
+    ),
+    Bug("only the own class counts as any", "measure/transfer.py", ".any(1).sum()", ".all(1).sum()", TRANSFER),
+    Bug("a natural image is taken twice", "verbs/probes.py", "free.pop(nearest)", "free[nearest]", TRANSFER),
+    Bug(
+        "CPPN images are resized instead of painted again",
+        "verbs/probes.py",
+        "if self.painter is not None:",
+        "if self.painter is not None and not spec:",
+        TRANSFER,
+    ),
+    Bug(
+        "two labels share a folder",
+        "run/names.py",
+        "and used[name.casefold()] == 1",
+        "and used[name.casefold()] > 0",
+        TRANSFER,
+    ),
+    Bug(
+        "an export into a folder with files",
+        "verbs/export.py",
+        "    _check_empty(folder)\n    files",
+        "    files",
+        TRANSFER,
     ),
     Bug(
         "verification takes a missing image for a good one",

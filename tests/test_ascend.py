@@ -331,7 +331,7 @@ def test_every_row_and_every_gradient_is_counted() -> None:
     last = steps[-1]
     assert len(steps) == 2 * 5
     assert last.evaluations == last.backwards == 5 * 3 + 5 * 2
-    assert last.forwards == target.rows == 10 * 3  # the second group's two classes are padded to three
+    assert last.forwards == target.sent == 10 * 3  # the second group's two classes are padded to three
     assert [step.number for step in steps] == list(range(10))
 
 

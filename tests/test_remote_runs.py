@@ -337,3 +337,15 @@ def test_bits_are_not_asked_of_a_server_but_answers_are(tmp_path, capsys):
             again = ["rerun", out, "--quiet", "--out", str(tmp_path / f"again-{code}")]
             assert main(again) == code  # other bytes are no failure, other answers are
             assert "other bytes (not promised: " in capsys.readouterr().err
+
+
+def test_versions_sent_to_a_server_are_counted_and_survival_sends_none(tmp_path):
+    with serve(Inference()) as server:
+        file = target_file(tmp_path, f"{server.url}/v2/models/tiny")
+        words = ["--max-queries", "400", "--confidence", "None", "--quiet"]
+        assert main(["fool", file, *words, "--survive", "jpeg75,shift1", "--out", str(tmp_path / "run")]) == 0
+        assert open_run(tmp_path / "run").queries == server.posts <= 400
+        assert open_run(tmp_path / "run").searches[0].forwards > 200
+        assert main(["verify", str(tmp_path / "run")]) == 0
+        assert main(["audit", file, *words, "--methods", "pixels-squares", "--out", str(tmp_path / "audit")]) == 0
+        assert open_run(tmp_path / "audit").survival() == {}

@@ -138,7 +138,7 @@ def test_every_row_is_counted() -> None:
     _, steps = finish(squares, contest_on(target, 3), group_plan(target, 3, generations=6, goal=torch.inf))
     assert len(steps) == 2 * 7
     assert (steps[-1].evaluations, steps[-1].backwards) == (7 * 3 + 7 * 2, 0)
-    assert steps[-1].forwards == target.rows == 14 * 3
+    assert steps[-1].forwards == target.sent == 14 * 3
 
 
 @pytest.mark.parametrize("budget", [1, 2, 3, 4, 29])

@@ -1,8 +1,9 @@
 """trompe: how sure is your classifier about nonsense?
 
 Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `audit`, `report`, `verify`, `rerun`,
-`train`. `fool_with` and `verify_with` take a target that is an object of your own; `load_target` and `open_run` turn
-names and folders into objects. Everything is loaded when it is first used, so that importing the package costs nothing.
+`train`, `transfer`, `export`, ... `fool_with` and `verify_with` take a target that is an object of your own;
+`load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
+importing the package costs nothing.
 """
 
 from importlib import import_module
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from trompe.targets import Declaration, Preprocessing, TorchTarget, bundled_targets, load_target
     from trompe.verbs.audit import audit, audit_with
     from trompe.verbs.compare import compare
+    from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.gate import gate
     from trompe.verbs.inspect import inspect
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
+    from trompe.verbs.transfer import transfer
     from trompe.verbs.verify import verify, verify_with
 
 _HOMES = {
@@ -36,6 +39,7 @@ _HOMES = {
     "audit_with": "trompe.verbs.audit",
     "bundled_targets": "trompe.targets",
     "draw": "trompe.showing.draw",
+    "export": "trompe.verbs.export",
     "film": "trompe.showing.film",
     "fool": "trompe.verbs.fool",
     "fool_with": "trompe.verbs.fool",
@@ -47,6 +51,7 @@ _HOMES = {
     "report": "trompe.showing.report",
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
+    "transfer": "trompe.verbs.transfer",
     "verify": "trompe.verbs.verify",
     "verify_with": "trompe.verbs.verify",
 }
@@ -63,6 +68,7 @@ __all__ = [
     "bundled_targets",
     "compare",
     "draw",
+    "export",
     "film",
     "fool",
     "fool_with",
@@ -73,6 +79,7 @@ __all__ = [
     "report",
     "rerun",
     "train",
+    "transfer",
     "verify",
     "verify_with",
 ]

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 Preset = Literal[
     "paper", "released-code", "innovation",
@@ -68,6 +68,9 @@ class FoolSettings:
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
     batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
     in any case; ascend climbs there, too."""
+    survive: tuple[str, ...] = ()
+    """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
+    transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
@@ -116,6 +119,14 @@ class AuditSettings:
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
     batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
     in any case; ascend climbs there, too."""
+    survive: tuple[str, ...] = ()
+    """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
+    transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
+    survival: bool = True
+    """In the end, judge every kept image again after JPEG, resizing, a crop and shifts; not where each would be a
+    query to a server."""
+    pipeline: str = ""
+    """One more such measurement: what your own service does to images, in order, for example resize2x+jpeg75."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
@@ -225,6 +236,32 @@ class DrawSettings:
     """Write its graph too, as an .svg beside the picture."""
     out: Path | None = None
     """File to write, .png; by default draw-CLASS.png in the run folder."""
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """How many of a run's images convince other classifiers, beside as many random and natural images?"""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder; or any folder of images, one folder for each class in it, or all in one."""
+    _: KW_ONLY
+    to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")]
+    """A classifier to ask; several by several --to."""
+    images: Path | None = None
+    """Natural images to compare with, those its own target is as sure of; by default the samples of a bundled one."""
+    out: Path | None = None
+    """Folder for transfer.json; by default the run folder, and for a folder of images nothing is written."""
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Write a run's images as plain files for other programs: folders by class, and one array file."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder."""
+    _: KW_ONLY
+    out: Path
+    """The folder to write: empty, or not there yet."""
 
 
 @dataclass(frozen=True)

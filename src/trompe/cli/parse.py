@@ -18,6 +18,8 @@ COMMANDS = {
     "compare": ("judge", "two runs, class by class"),
     "report": ("judge", "write a run as one page to look at, and its contact sheet"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
+    "transfer": ("judge", "how many of a run's images convince other classifiers"),
+    "export": ("the rest", "write a run's images as folders by class and one array file"),
     "rerun": ("the rest", "repeat a run and compare it bit by bit"),
     "targets": ("the rest", "list the classifiers that come with trompe"),
     "train": ("the rest", "train one of trompe's own small networks"),

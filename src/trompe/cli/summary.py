@@ -8,10 +8,11 @@ from trompe.core.numerics import say_confidence
 from trompe.run import Run
 from trompe.run.painters import Painter, middle_size, painters
 from trompe.run.read import SearchRecord
+from trompe.run.survived import counted
 from trompe.run.trust import reservations
 from trompe.showing.tables import say_share
 
-_TOP = 0.9999
+_TOP, _SURVIVAL = 0.9999, 0.99
 
 
 def describe(run: Run) -> list[str]:
@@ -36,8 +37,19 @@ def describe(run: Run) -> list[str]:
         *_remote(run),
         f"ended by   {_ends(run)}",
         *_networks(run),
+        *_survival(run),
         "readable   not measured (whether a person sees the class in an image)",
         f"images     {run.folder / 'images'}",
+    ]
+
+
+def _survival(run: Run) -> list[str]:
+    """Per method: of the kept images that reach 99 %, how many still do after each transform."""
+    found = [each for each in counted(run) if each.level == _SURVIVAL and each.of]
+    return [
+        f"survive    {method} at {100 * _SURVIVAL:g} %: "
+        + ", ".join(f"{each.transform} {each.still} of {each.of}" for each in found if each.method == method)
+        for method in dict.fromkeys(each.method for each in found)
     ]
 
 

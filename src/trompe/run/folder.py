@@ -82,6 +82,26 @@ def clear(folder: Path) -> None:
         (folder / f"{DATABASE}{ending}").unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all, with the folder it lies in.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as cause:
+        raise RunError(
+            expected="a folder that can be written",
+            got=cause.strerror or str(cause),
+            where=str(path.parent),
+            do="Choose another place with --out.",
+        ) from cause
+
+
 def _is_there(path: Path, handle: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(handle))

@@ -224,6 +224,15 @@ class Run:
         """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""
         return dict(self._judgements)
 
+    def survival(self) -> dict[tuple[int, int, float, str], float]:
+        """Log-odds by search, niche, level (0 for the strongest image) and transform; empty where not measured."""
+        with reading(self.folder) as connection:
+            known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'survival'"
+            if not connection.execute(known).fetchone()[0]:
+                return {}
+            rows = connection.execute(_SURVIVAL).fetchall()
+        return {(search, niche, level, transform): odds for search, niche, level, transform, odds in rows}
+
     def digest(self) -> str:
         """sha256 of everything the run promises to repeat: all that is recorded, but for times and the machine.
 
@@ -266,6 +275,9 @@ _REPEATABLE = (
     "SELECT * FROM current ORDER BY search, niche",
     "SELECT * FROM first ORDER BY search, niche, level",
 )
+
+
+_SURVIVAL = "SELECT search, niche, level, transform, log_odds FROM survival ORDER BY rowid"  # as they were measured
 
 
 def open_run(folder: Path | str) -> Run:

@@ -16,7 +16,7 @@ from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.run.folder import clear, holds_more, prepare, release, take_lock
 from trompe.run.opinions import Opinion, ask, claim_firsts, reached
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
-from trompe.run.schema import DATABASE, FAILURES, TABLES, check_schema, translate, undamaged
+from trompe.run.schema import DATABASE, FAILURES, SURVIVAL, TABLES, check_schema, translate, undamaged
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
@@ -215,6 +215,14 @@ class Recorder:
         """Write what verification found: search, niche, level (0 for the strongest image), log-odds."""
         with self._whole():
             self._connection.executemany("INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?)", rows)
+        self.commit()
+
+    @_explained
+    def survived(self, rows: Iterable[tuple[int, int, float, str, float]]) -> None:
+        """Write how sure the target is of transformed images: search, niche, level, transform, log-odds."""
+        with self._whole():
+            self._connection.execute(SURVIVAL)
+            self._connection.executemany("INSERT OR REPLACE INTO survival VALUES (?, ?, ?, ?, ?)", rows)
         self.commit()
 
     @_explained

@@ -14,6 +14,7 @@ from trompe.core.numerics import confidence, say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
+from trompe.run.survived import counted
 from trompe.run.trust import first_line
 
 RESULTS = "results.json"
@@ -81,7 +82,7 @@ def read_spec(run: Run) -> ImageSpec:
 
 def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
-    judgements = run.judgements()
+    judgements, survival = run.judgements(), counted(run)
     return {
         "first_line": first_line(run.about.target),
         "schema_version": RESULTS_VERSION,
@@ -92,6 +93,7 @@ def results(run: Run) -> dict[str, Any]:
         "judge": run.about.judge,
         "classes": [_class_entry(run, record, judgements) for record in run.classes],
         "summary": _summary(run, judgements),
+        **({"survival": [asdict(each) for each in survival]} if survival else {}),
         "measured": run.measured,
     }
 

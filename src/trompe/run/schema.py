@@ -50,6 +50,14 @@ CREATE TABLE measured (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 
 `level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
 
+SURVIVAL = """
+CREATE TABLE IF NOT EXISTS survival (
+    search INTEGER, niche INTEGER, level REAL, transform TEXT, log_odds REAL NOT NULL,
+    PRIMARY KEY (search, niche, level, transform)
+)
+"""
+"""Made when survival is measured, which is not part of every run; levels as in `judgement`."""
+
 _REMEDIES = (
     ("full", "room on the disk", "Free some space and go on with --resume; everything committed is kept."),
     ("readonly", "a folder that can be written", "Choose another --out, or change its permissions."),

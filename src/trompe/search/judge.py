@@ -119,8 +119,9 @@ class Judge:
         self.slope(from_levels(levels), lambda outputs: outputs.logits.to(torch.float64).sum(1))
 
     def forwards(self, n: int) -> int:
-        """Rows that judging n inputs sends to the target, padding included."""
-        return -(-n // self.settings.batch) * self.settings.batch
+        """Rows that judging n inputs sends to the network, padding included, ten crops as ten."""
+        rows: int = getattr(self.target, "rows", 1)
+        return -(-n // self.settings.batch) * self.settings.batch * rows
 
     def _answers(self, inputs: Images) -> Outputs:
         if not len(inputs):

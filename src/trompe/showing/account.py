@@ -47,7 +47,7 @@ def trust(evidence: Evidence) -> list[Fact]:
         ("Positive control", not_measured("the same search was not run against a network known to give way")),
         ("Findings about the target", not_measured("it was not inspected for faults of its own")),
         ("Readers", not_measured("no person and no reading network was asked what the images show")),
-        ("Survival", not_measured("JPEG, resizing and shifts by a pixel were not tried on these images")),
+        ("Survival", _survival(evidence)),
         ("Repeats", _repeats(evidence)),
     ]
 
@@ -97,7 +97,9 @@ def command(evidence: Evidence) -> str:
     known = {field.name: field for field in fields(_COMMANDS[verb]) if field.name not in ("target", "out", "resume")}
     for name, field in known.items():
         value = about.settings.get(name, _default(field.default))
-        if value != _default(field.default):
+        if value is False:
+            parts.append(f"--no-{name.replace('_', '-')}")
+        elif value != _default(field.default):
             parts += [
                 f"--{name.replace('_', '-')}",
                 *(str(one) for one in (value if isinstance(value, list) else [value])),
@@ -130,6 +132,13 @@ def _cost(evidence: Evidence) -> str:
     seconds = sum(search.seconds for search in searches)
     time = f"{seconds:.1f}\N{NO-BREAK SPACE}s"
     return f"{say_count(looks)} looks, {say_count(rows)} rows sent, {say_count(gradients)} gradients, {time}"
+
+
+def _survival(evidence: Evidence) -> str:
+    transforms = dict.fromkeys(key[3] for key in evidence.run.survival())
+    if not transforms:
+        return not_measured("JPEG, resizing and shifts by a pixel were not tried on these images")
+    return f"every kept image was judged again after {', '.join(transforms)}; the counts are above"
 
 
 def _repeats(evidence: Evidence) -> str:

@@ -10,11 +10,11 @@ from PIL import PngImagePlugin
 
 from trompe.core.errors import BadInput, RunError
 from trompe.run import ClassRecord, Run, open_run
+from trompe.run.folder import write_whole
 from trompe.run.painters import Painter, painters
 from trompe.run.sheet import to_picture
 from trompe.settings import DrawSettings
 from trompe.showing.painted import legend, say_size
-from trompe.showing.report import write_whole
 from trompe.verbs.keywords import keywords
 
 LARGEST = 4096

@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw
 
 from trompe.core.errors import BadInput, RunError
 from trompe.run import Kept, Run, open_run
+from trompe.run.folder import write_whole
 from trompe.run.history import Ancestor, spread
 from trompe.run.sheet import drawable, fit, to_picture, write
 from trompe.settings import FilmSettings
-from trompe.showing.report import write_whole
 from trompe.showing.words import say, say_count
 from trompe.verbs.keywords import keywords
 

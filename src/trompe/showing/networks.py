@@ -10,6 +10,7 @@ from torch import Tensor
 from trompe.core.errors import TrompeError
 from trompe.core.numerics import from_levels, log_odds
 from trompe.core.types import Target
+from trompe.measure.surviving import as_recorded
 from trompe.run import Run
 from trompe.search import REMOTE, JudgeSettings, reference_judge
 from trompe.targets import bundled_targets, load_target
@@ -98,7 +99,7 @@ def own_network(run: Run) -> Network:
     if judge.engine == REMOTE:  # whoever allowed a search of so many rows did not allow a page to send more
         return Network(recorded["name"], None, judge, "the target is a remote service, which a page does not ask")
     try:
-        target = load_target(recorded["text"])
+        target = as_recorded(load_target(recorded["text"]), recorded)
     except TrompeError:
         return Network(recorded["name"], None, judge, "the target cannot be loaded by its name")
     if target.fingerprint() != recorded["fingerprint"]:
@@ -114,7 +115,7 @@ def second_network(run: Run, text: str | None) -> Network:
         TargetError: The one asked for is damaged.
     """
     judge, recorded = JudgeSettings(**run.about.judge), run.about.target
-    bundled = load_target(recorded["text"]) if recorded["text"] in bundled_targets() else None
+    bundled = as_recorded(load_target(recorded["text"]), recorded) if recorded["text"] in bundled_targets() else None
     known = bundled is not None and bundled.fingerprint() == recorded["fingerprint"]
     text = text or (PAIRS.get(recorded["text"]) if known else None)
     if text is None:

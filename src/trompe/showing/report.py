@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from trompe.core.errors import RunError
 from trompe.run import open_run
+from trompe.run.folder import write_whole
 from trompe.run.sheet import contact_sheet, png
 from trompe.settings import ReportSettings
 from trompe.showing.evidence import gather
@@ -32,23 +32,3 @@ def report(settings: ReportSettings) -> Path:
     write_whole(folder / SHEET, png(contact_sheet(run)))
     write_whole(folder / PAGE, page.encode())
     return folder / PAGE
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all, with the folder it lies in.
-
-    Raises:
-        RunError: It cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as cause:
-        raise RunError(
-            expected="a folder that can be written",
-            got=cause.strerror or str(cause),
-            where=str(path.parent),
-            do="Choose another place with --out.",
-        ) from cause

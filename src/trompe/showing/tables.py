@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from trompe.core.numerics import level_odds
 from trompe.measure.statistics import Share
+from trompe.run.survived import counted
 from trompe.showing.evidence import Evidence
 from trompe.showing.tiles import say_method
 from trompe.showing.words import say, say_count, say_level
@@ -32,6 +33,17 @@ def reached_table(evidence: Evidence) -> Table:
         rows.append([record.label, say_method(evidence, record), *looks, best])
     head = ["class", "method", *(f"looks to {say_level(level)}" for level in levels), "strongest"]
     return Table(head, rows, max(0, len(run.classes) - MOST_ROWS))
+
+
+def survival_table(evidence: Evidence) -> Table | None:
+    """Of the kept images of each method that reach the shown level, how many still do after each transform."""
+    found = [each for each in counted(evidence.run) if each.level == evidence.level and each.of]
+    if not found:
+        return None
+    cells = {(each.method, each.transform): f"{each.still} of {each.of}" for each in found}
+    methods, transforms = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    rows = [[method, *(cells[method, transform] for transform in transforms)] for method in methods]
+    return Table(["method", *transforms], rows, 0)
 
 
 def repeats_table(evidence: Evidence) -> Table | None:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -56,6 +56,20 @@ class Asked(Protocol):
     @property
     def threads(self) -> int:
         """That compute it; of torch, the judge sets them."""
+        ...
+
+
+@runtime_checkable
+class Wrapper(Protocol):
+    """A target that asks another one, which any engine may compute."""
+
+    @property
+    def target(self) -> Target:
+        """The other one."""
+        ...
+
+    def around(self, target: Target) -> Target:
+        """The same around yet another."""
         ...
 
 
@@ -119,6 +133,8 @@ class EngineTarget:
 
 def own_engine(target: Target) -> Engine:
     """The engine of the reference: torch, ONNX Runtime for an ONNX file, otherwise whatever the target is made of."""
+    if isinstance(target, Wrapper):
+        return own_engine(target.target)
     if getattr(target, "line", None) is not None:
         return "remote"
     if not isinstance(target, ForeignTarget):
@@ -128,6 +144,8 @@ def own_engine(target: Target) -> Engine:
 
 def available(target: Target) -> tuple[str, ...]:
     """The names of the engines in which this target can be computed here, its own first."""
+    if isinstance(target, Wrapper):
+        return available(target.target)
     own = own_engine(target)
     others: tuple[str, ...] = () if own in ("own", "remote") or not _is_network(target) else ("onnxruntime", "openvino")
     names = [own, *(name for name in others if name != own and all(map(find_spec, _PACKAGES[name])))]
@@ -140,13 +158,15 @@ def engine_target(target: Target, asked: Asked, graph: Graph | None = None) -> T
     Nothing is written to disk.
 
     Args:
-        target: A torch target, or an ONNX file; others have only their own engine.
+        target: A torch target, or an ONNX file, or a wrapper around one; others have only their own engine.
         asked: In which engine, and how.
         graph: The exported network, where it is at hand.
 
     Raises:
         TargetError: The engine is not installed, or this target cannot be had in it.
     """
+    if isinstance(target, Wrapper):
+        return target.around(engine_target(target.target, asked, graph))
     own = own_engine(target)
     if asked.engine == own and asked.precision == "float32":
         return _with_threads(target, asked.threads)

@@ -11,6 +11,8 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import confidence
 from trompe.core.types import Target
 from trompe.measure.metrics import Answer, accuracy, calibration_error, usual_log_odds
+from trompe.measure.survival import TRANSFORMS, Transform, parse_transforms
+from trompe.measure.surviving import itself
 from trompe.run import Run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
@@ -26,7 +28,10 @@ from trompe.verbs.natural import judge_natural, natural_images
 from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
-_SHARED = ("classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "out", "resume", "trust")
+_SHARED = (
+    "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "survive", "trust", "out",
+    "resume",
+)  # fmt: skip
 _TOP = 0.9999
 _SEARCHING = 0.8
 """Of the time: the rest is for verifying, the control and natural images."""
@@ -42,7 +47,7 @@ class AuditSession(Session):
     def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
         """What the target says of natural images, and whether the methods get through the control."""
         attempt = self.attempts[0]
-        target, judge = attempt.target, JudgeSettings(**run.about.judge)
+        target, judge = itself(attempt.target), JudgeSettings(**run.about.judge)
         if line_of(target) is None or self.images is not None:
             photographs = natural_images(target, self.images)
             if photographs is not None:
@@ -102,10 +107,12 @@ class Prepared:
     Attributes:
         settings: Of the command.
         attempts: One a method and repeat.
+        transforms: After which kept images are judged again.
     """
 
     settings: AuditSettings
     attempts: tuple[Attempt, ...]
+    transforms: tuple[Transform, ...]
 
     @property
     def target(self) -> dict[str, Any]:
@@ -124,7 +131,8 @@ class Prepared:
         Raises:
             RunError: The folder is unusable, or holds another run.
         """
-        session = AuditSession(self.attempts[0], *self.attempts[1:], settings=stored_settings(self.settings))
+        stored = stored_settings(self.settings)
+        session = AuditSession(*self.attempts, settings=stored, transforms=self.transforms)
         session.images = self.settings.images
         return session
 
@@ -157,12 +165,16 @@ def prepare_audit(
             where="--methods",
             do="Name each method once.",
         )
+    names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
+    transforms = parse_transforms(dict.fromkeys(names))
     check_at_least(settings.repeats, 1, "--repeats")
     seconds = parse_time(settings.time)
     ready = _distrust(target or open_target(settings), settings)
     classes = len(settings.classes or ready.target.labels)
     judge = judge or remote_judge(ready.target)
     judge = judge or judge_settings(settings, ready.target, min(_JUDGE_BATCH, classes))
+    if line_of(ready.target) is not None:
+        transforms = ()  # each would cost a query
     seeds = range(settings.seed, settings.seed + settings.repeats)
     methods = possible_methods(settings, ready)
     attempts = [Attempt.prepare(_method_settings(settings, method, seed), ready, judge)
@@ -170,7 +182,7 @@ def prepare_audit(
     if seconds is not None:
         share = seconds * _SEARCHING / len(attempts)
         attempts = [replace(attempt, patience=share * (i + 1)) for i, attempt in enumerate(attempts)]
-    return Prepared(settings, tuple(attempts))
+    return Prepared(settings, tuple(attempts), tuple(transforms))
 
 
 @keywords(AuditSettings)

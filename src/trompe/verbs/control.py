@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from trompe.core.numerics import level_odds
+from trompe.measure.surviving import itself, surviving
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Tally
 from trompe.targets.control import linear_control
 from trompe.verbs.fool import Attempt
@@ -42,7 +43,8 @@ def control(attempts: Sequence[Attempt], spent: Sequence[int], level: float) -> 
         level: The confidence to be reached; a method stops once every class is there.
     """
     first = attempts[0]
-    target = linear_control(first.target, first.niches.names if len(first.niches.names) > 1 else first.target.labels)
+    plain, names = itself(first.target), first.niches.names
+    target = surviving(linear_control(plain, names if len(names) > 1 else plain.labels), first.settings.survive)
     niches = EveryClass.of(target, first.niches.names)
     return [asdict(_one(attempt, target, niches, limit, level)) for attempt, limit in zip(attempts, spent, strict=True)]
 

@@ -13,6 +13,8 @@ from trompe.core.errors import BadInput, RunError, TargetError
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step, Target
+from trompe.measure.survival import Transform
+from trompe.measure.surviving import Surviving, itself, surviving
 from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
@@ -24,6 +26,7 @@ from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, jud
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.same import check_same_numbers, check_same_settings
+from trompe.verbs.survive import survive
 from trompe.verbs.thrift import (
     MAX_QUERIES,
     Thrift,
@@ -36,6 +39,8 @@ from trompe.verbs.thrift import (
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
+_STORED_WHERE_SET = ("survive", "survival", "pipeline")
+"""Younger than the first runs: left out at their defaults, so that a run from before still repeats to its digest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +87,14 @@ class Attempt:
         ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
         target = ready.target
         check_remote(target, settings)
-        if settings.by == "ascend" and isinstance(target, ForeignTarget):
+        if settings.by == "ascend" and isinstance(itself(target), ForeignTarget):
             raise TargetError(
                 expected="a target that torch can take a gradient through",
                 got="one that only answers",
                 where=f"target {target.name}",
                 do="Choose a search that only asks: --by evolve or squares.",
             )
+        target = surviving(target, settings.survive)
         if not isinstance(target.spec, ImageSpec):
             raise BadInput(
                 expected="a target that takes images",
@@ -120,6 +126,7 @@ class Session:
         attempt: What to do.
         more: What to do after it, on the same target with the same judge.
         settings: Of the command, as they are recorded; by default those of the attempt.
+        transforms: What every kept image is judged again after, in the end.
 
     Attributes:
         attempts: All of them, in order.
@@ -127,7 +134,11 @@ class Session:
         verification: What reading the images back found, where `finish` wrote them; None where that was done before.
     """
 
-    def __init__(self, attempt: Attempt, *more: Attempt, settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, attempt: Attempt, *more: Attempt, settings: dict[str, Any] | None = None,
+        transforms: Sequence[Transform] = (),
+    ) -> None:  # fmt: skip
+        self._transforms = transforms
         self.attempts, self.current = (attempt, *more), 0
         self.verification: Verification | None = None
         self.folder = attempt.settings.out
@@ -257,6 +268,8 @@ class Session:
             write_images(run)
             self.verification = confirm(run, self.attempt.target)
             self._recorder.judged(self.verification.rows)
+            if self._transforms:
+                self._recorder.survived(survive(run, self.attempt.target, self._transforms))
             for name, value in self.measurements(open_run(self.folder)):
                 self._recorder.measured(name, value)
             write_results(open_run(self.folder))
@@ -302,7 +315,11 @@ class Session:
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     """The settings as a run stores them: the command and its fields, JSON-ready, without the folder."""
-    items = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    items = {
+        field.name: getattr(settings, field.name)
+        for field in fields(settings)
+        if field.name not in _STORED_WHERE_SET or getattr(settings, field.name) != field.default
+    }
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in items.items()}
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
     command = "audit" if isinstance(settings, AuditSettings) else "fool"
@@ -323,6 +340,7 @@ def open_target(settings: FoolSettings | AuditSettings) -> Target:
 
 def describe_target(target: Target, text: str, ready: Ready | None = None) -> dict[str, Any]:
     """What a run stores of its target: with what preflight found, and of a remote one who allowed asking it."""
+    versions = {"survive": [each.name for each in target.transforms]} if isinstance(target, Surviving) else {}
     line, notes = line_of(target), list(getattr(target, "notes", ()))
     remote = None if line is None else {"url": line.address.url, "authorized": line.request.authorized}
     return {
@@ -330,10 +348,11 @@ def describe_target(target: Target, text: str, ready: Ready | None = None) -> di
         **({"notes": notes} if notes else {}),
         **(ready.describe() if ready else {}),
         "name": target.name,
+        **versions,
         "text": str(Path(text).resolve()) if Path(text).exists() else text,
         "fingerprint": target.fingerprint(),
         "labels": list(target.labels),
-        "link": target.link,
+        "link": itself(target).link,
         "spec": target.spec.describe(),
     }
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trompe.measure.surviving import as_recorded
 from trompe.run import Run, open_run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, RerunSettings
 from trompe.targets import load_target
-from trompe.targets.ready import as_recorded
 from trompe.verbs.access import access_of
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Session, fool_session

@@ -75,7 +75,7 @@ class Thrift:
             return plan
         grain = self.judge.settings.batch
         share = (self._left() - self._rows(self.owed)) // self.searches // self._crops
-        room = max(share // 2, share - self.judge.forwards(self.kept)) // grain * grain
+        room = max(share // 2, share - self._rows(self.kept) // self._crops) // grain * grain
         if room < 1 and tally.number < 0:
             raise TargetError(
                 expected="rows left for at least one image, and for judging it again in the end",
@@ -99,7 +99,7 @@ class Thrift:
         return left
 
     def _rows(self, images: int) -> int:
-        return self.judge.forwards(images) * self._crops
+        return self.judge.forwards(images)
 
     @property
     def _crops(self) -> int:

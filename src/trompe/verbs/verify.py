@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import RunError
-from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
+from trompe.core.numerics import bid_value, from_levels
 from trompe.core.types import Target
+from trompe.measure.surviving import as_recorded, itself
 from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
 from trompe.run.results import RESULTS, read_results, read_spec, results
 from trompe.search import REMOTE, JudgeSettings, reference_judge
 from trompe.settings import VerifySettings
 from trompe.targets import Declaration, load_target
-from trompe.targets.ready import LowestOfFive, as_recorded
+from trompe.targets.ready import LowestOfFive
 from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
 
@@ -71,7 +72,7 @@ def confirm(run: Run, target: Target) -> Verification:
     """
     kept = [(record, item) for record in run.classes for item in record.kept()]
     found, failures = _read_back(run, [item for _, item in kept])
-    wavering = isinstance(target, LowestOfFive)
+    wavering = isinstance(itself(target), LowestOfFive)
     here = run.about.machine == describe_machine() and run.about.versions == describe_versions(run.about.judge)
     exact = here and run.about.judge.get("engine") != REMOTE
     rows, largest = [], 0.0
@@ -170,9 +171,9 @@ def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -
     content = [image.numpy().tobytes() for image in images]
     distinct = dict(zip(content, images, strict=True))  # each is asked about once
     place = {key: row for row, key in enumerate(distinct)}
-    logits = judge.judge(from_levels(torch.stack(list(distinct.values())))).logits[[place[key] for key in content]]
-    odds = log_odds(logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
-    scores: list[float] = odds[torch.arange(len(images)), torch.tensor(columns)].tolist()
+    value = bid_value(judge.judge(from_levels(torch.stack(list(distinct.values())))), target.link)  # as it was recorded
+    rows = torch.tensor([place[key] for key in content])
+    scores: list[float] = value[rows, torch.tensor(columns)].tolist()
     return scores
 
 
