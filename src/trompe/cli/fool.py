@@ -44,12 +44,25 @@ def drive(session: Any, show: Show, *, page: bool = False) -> int:
     else:
         from trompe.cli.summary import describe
 
+        _sheet(run, quiet=show.quiet)
         for line in describe(run):
             print(plain(line))
         print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
         print(f"page       {path if path.exists() else f'trompe report {run.folder}'}")
         print(f"again      trompe rerun {run.folder} --out NEW")
     return 0 if found.passed else 3
+
+
+def _sheet(run: Any, *, quiet: bool) -> None:
+    """Show the images of a run where standard output is a terminal that can; they stay when the live ones have gone."""
+    from rich.console import Console
+
+    from trompe.cli.tiles import Tiles, supported
+
+    console = Console()
+    if not quiet and supported(console, *run.shape[1:]):
+        console.print("the first image of each class at 99 %, or its strongest", highlight=False)
+        console.print(Tiles.of(run))
 
 
 def _watch(session: Any, *, quiet: bool) -> None:
