@@ -120,3 +120,6 @@ def test_the_summary_has_a_row_a_class_and_a_column_a_method(whole, tiny):
         records = [record for record in whole.classes if record.search == number]
         reached = sum(record.first(0.9999) is not None for record in records)
         assert any(re.match(rf"{method} +at least {reached} of 4 at 99\.99 %", line) for line in lines)
+    assert any("in brackets: evaluations until the first at 99.99 %" in line for line in lines)
+    (ended,) = [line for line in lines if line.startswith("ended by ")]
+    assert sum(map(int, re.findall(rf"\((\d+) of {len(METHODS)}\)", ended))) == len(METHODS)

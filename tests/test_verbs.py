@@ -216,7 +216,9 @@ def test_a_target_without_gradient_is_refused_before_anything_is_written(how, ti
     with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
         audit_session(AuditSettings("tiny-0", methods=("pixels-ascend",), out=tmp_path / "run"), opaque)
     assert not (tmp_path / "run").exists()
-    kinds = [attempt.method for attempt in prepare_audit(AuditSettings("tiny-0", out=tmp_path / "run"), opaque).attempts]
+    kinds = [
+        attempt.method for attempt in prepare_audit(AuditSettings("tiny-0", out=tmp_path / "run"), opaque).attempts
+    ]
     assert kinds == ["pixels-evolve", "cppn-evolve", "pixels-squares"], "by default what cannot be climbed is not"
     trompe.fool_with(FoolSettings("tiny-0", by="squares", generations=1, out=tmp_path / "run"), opaque)
 
