@@ -44,11 +44,12 @@ format: setup ## apply the formatter and the safe lint mends
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure reach, overhead and resume; prints the tables of benchmarks/README.md
+bench: setup ## measure reach, overhead, resume and engines; prints the tables of benchmarks/README.md
 	$(BIN)/python benchmarks/reach.py
 	$(BIN)/python benchmarks/climb.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/engines.py
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

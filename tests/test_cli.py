@@ -250,12 +250,14 @@ def test_piped_progress_is_plain_lines(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_gets_a_live_bar_and_tiles(tmp_path):
+def watched(tmp_path, *, finished):
+    """What a true-colour terminal is sent: by standard error while it works, or by standard output when it is done."""
     leader, follower = pty.openpty()
     words = ["fool", "lenet-mnist", "--generations", "40", "--confidence", "None", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
         [sys.executable, "-c", "from trompe.cli.main import entry; entry()", *words],
-        stdout=subprocess.DEVNULL, stderr=follower, stdin=subprocess.DEVNULL,
+        stdout=follower if finished else subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if finished else follower,
         env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "200", "LINES": "60"},
     )  # fmt: skip
     os.close(follower)
@@ -270,11 +272,21 @@ def test_a_terminal_gets_a_live_bar_and_tiles(tmp_path):
         shown += part
     os.close(leader)
     assert process.wait() == 0
-    text = shown.decode(errors="replace")
+    return shown.decode(errors="replace")
+
+
+def test_a_terminal_gets_a_live_bar_and_tiles(tmp_path):
+    text = watched(tmp_path, finished=False)
     assert "\x1b[" in text
     assert "generation" in text
     assert "left" in text
     assert "▀" in text
+
+
+def test_the_finished_sheet_stays_on_a_terminal(tmp_path):
+    text = watched(tmp_path, finished=True)
+    assert text.count("▀") >= 10 * 28 * 14
+    assert text.index("the first image of each class") < text.index("▀") < text.index("pixels-evolve")
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

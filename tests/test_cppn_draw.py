@@ -52,3 +52,18 @@ def test_the_graph_is_well_formed_and_complete():
         nodes, connections = (int(size[row]) for size in lean.sizes())
         assert tags.count("circle") == nodes + 4
         assert tags.count("path") == connections
+
+
+def test_the_graph_keeps_every_connection_within_its_frame():
+    """A bent connection whose ends are not level reaches beyond its middle."""
+    _, genomes = grown()
+    for row in range(len(genomes)):
+        picture = ElementTree.fromstring(graph(genomes, row, 1, 10.0))  # noqa: S314  our own text
+        _, top, _, height = map(float, picture.get("viewBox").split())
+        for path in (element.get("d") for element in picture if element.tag.endswith("path")):
+            numbers = [float(number) for number in re.findall(r"-?[0-9.]+", path)]
+            start, bend, end = numbers[1], numbers[3] if "Q" in path else (numbers[1] + numbers[-1]) / 2, numbers[-1]
+            shares = [i / 50 for i in range(51)]
+            heights = [start * (1 - t) ** 2 + 2 * bend * t * (1 - t) + end * t * t for t in shares]
+            assert top + 2 <= min(heights)
+            assert max(heights) <= top + height - 2

@@ -30,7 +30,6 @@ from trompe.targets import openvino as openvino_module
 from trompe.targets.engines import ENGINES, available, engine_target, export, own_engine
 from trompe.targets.openvino import has_bfloat16
 from trompe.targets.preprocessing import CAFFE
-from trompe.testing import examine_target
 from trompe.verbs import judges as judges_module
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import fool_session
@@ -62,25 +61,6 @@ def test_an_engine_says_what_torch_says(name):
     got = log_odds(search_judge(target, asked(target, name, 50)).judge(images).logits)
     assert (got - wanted).abs().max() < AGREE[name]
     assert not torch.equal(got, wanted), "another engine is known by its last bits"
-
-
-@pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("batch", [1, 16])
-@pytest.mark.usefixtures("unchecked")
-def test_a_target_in_another_engine_conforms_with_equal_bits(name, batch, tiny):
-    settings = asked(tiny, name, batch)
-    report = examine_target(engine_target(tiny, settings), judge=settings)
-    assert report.findings == ()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("batch", [7, 50])
-@pytest.mark.usefixtures("unchecked")
-def test_lenet_in_another_engine_conforms_with_equal_bits(name, batch):
-    target = load_target("lenet-mnist")
-    settings = asked(target, name, batch)
-    assert examine_target(engine_target(target, settings), judge=settings).findings == ()
 
 
 def test_a_target_in_another_engine_is_the_same_target():
@@ -355,16 +335,15 @@ def test_a_modest_engine_stops_where_the_reference_is_sure(tmp_path, monkeypatch
     assert run.confident(0.9999).at_least == 4
     firsts = [record.first(0.9999) for record in run.classes]
     assert all(first is not None and first.log_odds >= level_odds(0.9999) for first in firsts)
-    assert run.searches[0].steps % 10 == 1, "at a checkpoint, every 200 evaluations"
-    with sqlite3.connect(run.folder / "run.sqlite") as database:
-        assert database.execute("SELECT max(search_log_odds) FROM current").fetchone()[0] < level_odds(0.99999)
+    assert run.searches[0].steps % 10 == 1, "after a round of 200 evaluations"
 
 
-@pytest.mark.parametrize("cut", [5, 10, 11, 20, 29])
+@pytest.mark.parametrize("cut", [5, 99, 100, 101, 110])
 @pytest.mark.parametrize("scale", [0.5, 3.0])
 def test_checkpoints_do_not_depend_on_interruptions(cut, scale, tmp_path, monkeypatch):
+    """The reference is asked after step 100, which is the end of round 10."""
     with_engine(monkeypatch, scale)
-    changes = {"generations": 20, "confidence": None}
+    changes = {"generations": 60, "confidence": None}
     whole = boasting(tmp_path / "whole", **changes)
     settings = FoolSettings("tiny-0", engine="onnxruntime", out=tmp_path / "cut", population=40, batch=20, **changes)
     with pytest.raises(KeyboardInterrupt):
@@ -373,18 +352,18 @@ def test_checkpoints_do_not_depend_on_interruptions(cut, scale, tmp_path, monkey
 
 
 def test_what_a_kill_leaves_is_resumed_to_the_same_bytes(tmp_path, monkeypatch):
-    """A kill leaves what was last committed, which with another engine is a checkpoint: here, copied at every step."""
+    """A kill leaves what was last committed, here copied; the reference may not have been asked about it yet."""
     with_engine(monkeypatch, 0.5)
     monkeypatch.setattr(record_module, "COMMIT_SECONDS", 0.0)
-    changes = {"generations": 20, "confidence": None}
+    changes = {"generations": 60, "confidence": None}
     settings = FoolSettings("tiny-0", engine="onnxruntime", out=tmp_path / "run", population=40, batch=20, **changes)
     with fool_session(settings, make_tiny_target()) as session:
         for step in session:
-            if step.number in (0, 9, 10, 11, 25):
+            if step.number in (0, 99, 100, 101, 110):
                 shutil.copytree(tmp_path / "run", tmp_path / str(step.number))
         whole = session.finish()
-    for copy in (0, 9, 10, 11, 25):
-        assert len(open_run(tmp_path / str(copy)).steps()) == copy // 10 * 10 + 1
+    for copy in (0, 99, 100, 101, 110):
+        assert len(open_run(tmp_path / str(copy)).steps()) == copy + 1, "every step is committed"
         assert boasting(tmp_path / str(copy), resume=True, **changes).digest() == whole.digest()
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
+from nets import exported
 from tiny import TINY_LABELS, TINY_SPEC, make_tiny_target
 from torch import nn
 
@@ -13,11 +14,14 @@ from trompe.core.specs import ImageSpec
 from trompe.core.types import Bids, Outputs
 from trompe.encodings import CPPN_PRESETS, LAYERED, Cppn, PixelGenomes, Pixels, PixelSettings
 from trompe.encodings.pixels import PRESETS
-from trompe.search import EveryClass, JudgeSettings
-from trompe.targets import TorchTarget
+from trompe.search import EveryClass, JudgeSettings, named_settings
+from trompe.targets import TorchTarget, load_target
+from trompe.targets.engines import engine_target
+from trompe.targets.openvino import has_bfloat16
 from trompe.testing import Report, examine_encoding, examine_niches, examine_target
 
 pytestmark = pytest.mark.usefixtures("unchecked")
+without_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="no bfloat16 in this processor")
 
 
 def found(report: Report, words: str) -> None:
@@ -47,6 +51,38 @@ def test_a_refusal_in_the_middle_is_a_finding_and_the_rest_is_still_examined():
 
 def test_an_independent_target_conforms(tiny):
     assert examine_target(replace(tiny, link="independent")).conforms
+
+
+ENGINE_NAMES = ("onnxruntime", "openvino", pytest.param("openvino-bf16", marks=without_bfloat16))
+
+
+@pytest.mark.parametrize("name", ENGINE_NAMES)
+@pytest.mark.parametrize("batch", [1, 16])
+def test_a_target_in_another_engine_conforms_with_equal_bits(name, batch, tiny):
+    settings = named_settings(tiny, name, batch, 1)
+    assert examine_target(engine_target(tiny, settings), judge=settings).findings == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENGINE_NAMES)
+@pytest.mark.parametrize("batch", [7, 50])
+def test_lenet_in_another_engine_conforms_with_equal_bits(name, batch):
+    target = load_target("lenet-mnist")
+    settings = named_settings(target, name, batch, 1)
+    assert examine_target(engine_target(target, settings), judge=settings).findings == ()
+
+
+@pytest.mark.parametrize("batch", [1, 4, 16])
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_an_onnx_file_conforms_with_equal_bits(tmp_path, name, batch, fixed):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 4, 5))
+    target = load_target(exported(tmp_path / "small.onnx", net, 4, 3, 8, 6, fixed=fixed))
+    settings = named_settings(target, name, batch, 1)
+    report = examine_target(engine_target(target, settings), judge=settings)
+    assert report.findings == ()
+    assert {line.split(":")[0] for line in report.skipped} >= {"mode", "calls", "weights", "gradient"}
 
 
 def test_a_target_is_left_as_it_was(tiny):

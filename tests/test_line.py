@@ -305,18 +305,20 @@ def test_one_that_dribbles_is_late():
 
 def test_a_header_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("MY_KEY", "abracadabra")
-    seen = []
+    seen, noted = [], []
     app = Inference()
 
     def handler(request):
         seen.append(request.headers["x-key"])
+        noted.append(request.headers.get("x-note"))
         return _as_server(app)(request)
 
-    declared = Declaration(request=Request(headers={"X-Key": "env:MY_KEY"}))
+    declared = Declaration(request=Request(headers={"X-Key": "env:MY_KEY", "X-Note": "hello"}))
     url = "http://localhost/v2/models/tiny"
     open_endpoint(url, declared, wire=httpx.MockTransport(handler))
     open_endpoint(url, Declaration(), Access(headers={"X-Key": "env:MY_KEY"}), wire=httpx.MockTransport(handler))
     assert set(seen) == {"abracadabra"}
+    assert noted == ["hello", "hello", None, None]
     monkeypatch.setenv("MY_KEY", "abracadabra\n")
     with pytest.raises(TargetError, match="header X-Key: expected an environment variable") as found:
         open_endpoint(url, declared)
@@ -324,6 +326,17 @@ def test_a_header_comes_from_the_environment(monkeypatch):
     monkeypatch.delenv("MY_KEY")
     with pytest.raises(TargetError, match="got one that is not set"):
         open_endpoint(url, declared)
+
+
+@pytest.mark.parametrize("headers", [{"X-Note": "two\nlines"}, {"X Note": "a"}, {"X-Note": "π"}])
+def test_headers_that_cannot_be_sent_are_refused(headers):
+    with pytest.raises(BadInput, match="headers of plain letters"):
+        Request(headers=headers)
+
+
+def test_a_host_that_cannot_be_is_refused():
+    with pytest.raises(TargetError, match="expected"):
+        Line(read_address("http://a..b/x"), Request(retries=0), Meter()).post(IMAGE)
 
 
 @pytest.mark.parametrize("header", ["Authorization", "X-Access-Token", "Ocp-Apim-Subscription-Key", "X-Secret"])

@@ -3,8 +3,11 @@
 import base64
 import json
 import math
+import re
+import tomllib
 from dataclasses import replace
 from email.parser import BytesParser
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ from trompe.core.errors import BadInput, TargetError
 from trompe.core.numerics import log_odds, to_levels
 from trompe.core.specs import ImageSpec
 from trompe.targets import Declaration, Preprocessing, Request, load_target
+from trompe.targets.declaration import parse_declaration
 from trompe.targets.json_endpoint import encode
 from trompe.testing import examine_target
 
@@ -330,6 +334,14 @@ def test_a_target_file_is_all_it_takes(tmp_path):
         )
         target = load_target(tmp_path / "shop.toml")
         assert (target.name, target.labels) == ("shop", TINY_LABELS)
+
+
+def test_the_target_files_in_the_documentation_are_ones():
+    text = (Path(__file__).parent.parent / "docs" / "targets.md").read_text(encoding="utf-8")
+    files = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(files) >= 3
+    for content in files:
+        assert parse_declaration(tomllib.loads(content), "docs/targets.md").model
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -29,6 +29,7 @@ from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.settings import AuditSettings
 from trompe.showing.maps import grid
+from trompe.showing.names import dense, free_place, gap
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import Attempt, Session
 
@@ -221,6 +222,7 @@ def test_the_nearest_real_picture_is_the_nearest(page: Node, digits: trompe.Run)
         near = tile.all("p", "near")[0]
         assert near.all("b")[0].text == str(samples["classes"][int(numpy.argmin(gaps))].item())
         assert f"distance {min(gaps):.1f} " in near.text
+        assert f"nearest to the picture {'first at 99 %' if tile.all('span', 'first') else 'strongest'};" in near.text
         assert numpy.array_equal(picture(near.all("img")[0]), samples["images"][int(numpy.argmin(gaps)), 0].numpy())
 
 
@@ -517,3 +519,23 @@ def test_several_methods_are_told_apart_on_small_tiles_too(tiny, tmp_path: Path)
     }
     counted = sum(int(count) for count in re.findall(r"\((\d+) of 4 searches\)", page.text))
     assert counted == len(run.searches)
+    (tiles,) = page.all("div", "tiles")
+    assert "by-class" in tiles.attributes["class"]
+    assert "--columns: 4 " in page.all("style")[0].text
+
+
+@pytest.mark.parametrize(("spec", "shape"), [(ImageSpec(3, 6, 9), "9 / 6"), (ImageSpec(2, 6, 9), "9 / 12")])
+def test_a_tile_has_the_room_of_its_picture_before_that_is_decoded(spec, shape, tmp_path: Path) -> None:
+    page = read(trompe.report(made_run(tmp_path / "run", ("a", "b"), spec, generations=1).folder))
+    assert f"--shape: {shape};" in page.all("style")[0].text
+    for tile in page.all("details", "tile"):
+        height, width = picture(tile.all("span", "strongest")[0].all("img")[0]).shape[:2]
+        assert f"{width} / {height}" == shape
+
+
+@pytest.mark.parametrize("apart", [12.0, 25.0, 60.0])
+@pytest.mark.parametrize("own", [0, 1])
+def test_a_name_stands_nearest_to_its_own_line(own: int, apart: float) -> None:
+    lines = [[(100.0, y), (250.0, y - 5), (400.0, y)] for y in (120.0, 120.0 + apart)]
+    box = free_place(lines[own], 80.0, dense(lines[1 - own]), [])
+    assert gap(box, dense(lines[own])) < gap(box, dense(lines[1 - own]))

@@ -6,11 +6,14 @@ import re
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made import made_run
 from rich.console import Console
 
 from trompe.cli.tiles import Tiles, fit, supported
+from trompe.core.specs import ImageSpec
 from trompe.core.types import Candidates, Step, Wins
 from trompe.encodings import PixelGenomes
+from trompe.run.sheet import shown as sheet_shows
 
 
 def step_with(images, niches):
@@ -55,6 +58,19 @@ def test_a_layout_fits_or_there_is_none(count, height, width, columns, lines):
         wide, high = -(-width // layout.shrink), -(-height // (2 * layout.shrink)) + 1
         assert layout.in_row * (wide + 2) - 2 <= columns
         assert -(-count // layout.in_row) * high <= lines
+
+
+def test_what_came_of_a_run_shows_the_images_of_its_contact_sheet(tmp_path):
+    run = made_run(tmp_path / "run", ("yes", "no"), ImageSpec(1, 6, 12))
+    lines = shown(Tiles.of(run)).splitlines()
+    for number, label in enumerate(("yes", "no")):
+        image = sheet_shows(run, label)[1].levels[0]
+        assert lines[0][number * 14 :].startswith(label)
+        for row in range(3):
+            pairs = re.findall(r"38;2;(\d+);\d+;\d+;48;2;(\d+);\d+;\d+m▀", lines[1 + row])[
+                12 * number : 12 * number + 12
+            ]
+            assert pairs == [(str(a), str(b)) for a, b in image[2 * row : 2 * row + 2].T.tolist()]
 
 
 def test_only_true_colour_terminals_and_small_images():

@@ -27,7 +27,7 @@ from trompe.run import open_run
 from trompe.search import RULES, SQUARES, JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, RerunSettings, TrainSettings, VerifySettings
 from trompe.targets import TorchTarget
-from trompe.verbs.audit import audit_session
+from trompe.verbs.audit import audit_session, prepare_audit
 from trompe.verbs.fool import Attempt, Session
 from trompe.verbs.methods import parse_time
 from trompe.verbs.verify import confirm
@@ -214,8 +214,12 @@ def test_a_target_without_gradient_is_refused_before_anything_is_written(how, ti
     with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
         trompe.fool_with(FoolSettings("tiny-0", by="ascend", out=tmp_path / "run"), opaque)
     with pytest.raises(TargetError, match="target tiny-0: expected a target that torch can take a gradient through"):
-        audit_session(AuditSettings("tiny-0", out=tmp_path / "run"), opaque)
+        audit_session(AuditSettings("tiny-0", methods=("pixels-ascend",), out=tmp_path / "run"), opaque)
     assert not (tmp_path / "run").exists()
+    kinds = [
+        attempt.method for attempt in prepare_audit(AuditSettings("tiny-0", out=tmp_path / "run"), opaque).attempts
+    ]
+    assert kinds == ["pixels-evolve", "cppn-evolve", "pixels-squares"], "by default what cannot be climbed is not"
     trompe.fool_with(FoolSettings("tiny-0", by="squares", generations=1, out=tmp_path / "run"), opaque)
 
 

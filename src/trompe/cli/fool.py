@@ -62,6 +62,7 @@ def drive(
     else:
         from trompe.cli.summary import describe
 
+        _sheet(run, quiet=show.quiet)
         for line in describe(run):
             print(plain(line))
         print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
@@ -72,6 +73,18 @@ def drive(
     if not found.passed:
         return 3
     return 0 if gate is None else int(gate.exit_code)
+
+
+def _sheet(run: Any, *, quiet: bool) -> None:
+    """Show the images of a run where standard output is a terminal that can; they stay when the live ones have gone."""
+    from rich.console import Console
+
+    from trompe.cli.tiles import Tiles, supported
+
+    console = Console()
+    if not quiet and supported(console, *run.shape[1:]):
+        console.print("the first image of each class at 99 %, or its strongest", highlight=False)
+        console.print(Tiles.of(run))
 
 
 def _watch(session: Any, *, quiet: bool) -> None:

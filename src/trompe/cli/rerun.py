@@ -11,18 +11,19 @@ def run(words: list[str]) -> int:
     """Run the command; returns its exit code, 3 where the same machine type gave other bytes."""
     settings, show = parse("rerun", RerunSettings, words)
     from trompe.run import describe_machine, describe_versions, open_run
+    from trompe.search import REMOTE
     from trompe.verbs.rerun import repeat
 
     with repeat(settings) as session:
         code = drive(session, show)
     original, repetition = open_run(settings.run), open_run(settings.out)
     same = original.digest() == repetition.digest()
-    promised = (original.about.machine, original.about.versions) == (
-        describe_machine(),
-        describe_versions(original.about.judge),
-    )
+    here = (describe_machine(), describe_versions(original.about.judge))
+    promised = (original.about.machine, original.about.versions) == here and original.about.judge["engine"] != REMOTE
     promised = promised and original.state == "done" and original.searches[0].reason != "time"
     verdict = "the same bytes" if same else "other bytes"
-    reason = "" if promised else " (not promised: another type of machine or version, or a run cut short by time)"
+    reason = (
+        "" if promised else " (not promised: another type of machine or version, a server, or a run cut short by time)"
+    )
     print(f"repeated   {settings.run}: {verdict}{reason if not same else ''}", file=sys.stderr)
     return code or (3 if promised and not same else 0)

@@ -17,7 +17,7 @@ _TOP, _SURVIVAL = 0.9999, 0.99
 
 def describe(run: Run) -> list[str]:
     """The result: one line a class with a column a method, then the counts of each search, then the costs."""
-    lines = [*_table(_columns(run)), *_repeats(run), ""]
+    lines = [*_table(_columns(run)), *_means(run), ""]
     for search in run.searches:
         records = [record for record in run.classes if record.search == search.number]
         lines.append(f"{search.method:<15}{_which(run, search)} {_counts(records)}")
@@ -60,17 +60,18 @@ def _which(run: Run, search: SearchRecord) -> str:
 
 
 def _ends(run: Run) -> str:
-    """Why each search ended; counted where there are many."""
+    """Why the search ended; counted where there are several."""
     reasons = [search.reason or search.state for search in run.searches]
-    if run.repeats == 1:
-        return ", ".join(reasons)
+    if len(reasons) == 1:
+        return reasons[0]
     return ", ".join(f"{reason} ({count} of {len(reasons)})" for reason, count in Counter(reasons).items())
 
 
-def _repeats(run: Run) -> list[str]:
-    """What the table counts, where it counts runs."""
+def _means(run: Run) -> list[str]:
+    """What the numbers in the table are."""
     if run.repeats == 1:
-        return []
+        reached = any(record.first(_TOP) for record in run.classes)
+        return ["the strongest image; in brackets: evaluations until the first at 99.99 %"] if reached else []
     return [f"of {run.repeats} runs of each method, those that reached 99.99 % (95 % Wilson interval over the runs)"]
 
 

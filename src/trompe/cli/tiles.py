@@ -1,4 +1,4 @@
-"""The images themselves on a true-colour terminal, two pixels a character, while they evolve."""
+"""The images themselves on a true-colour terminal, two pixels a character: while they evolve, and what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from rich.style import Style
 from torch import Tensor
 
 from trompe.cli.parse import plain
+from trompe.core.numerics import say_confidence
 from trompe.core.types import Step
+from trompe.run import Run
+from trompe.run.sheet import shown
 
 LARGEST = 64
 """Images with a longer side are not shown live."""
@@ -65,6 +68,16 @@ class Tiles:
         wins = step.wins
         for niche, row in zip(wins.niche.tolist(), wins.row.tolist(), strict=True):
             self._images[niche] = wins.winners.inputs[row]
+
+    @classmethod
+    def of(cls, run: Run) -> "Tiles":
+        """What the contact sheet of a run shows: the first image of a class at 99 %, otherwise its strongest."""
+        labels = list(dict.fromkeys(record.label for record in run.classes))
+        found = [shown(run, label) for label in labels]
+        says = [f" {say_confidence(one[1].log_odds)}" if one else "" for one in found]
+        tiles = cls([label + odds for label, odds in zip(labels, says, strict=True)])
+        tiles._images = {niche: one[1].image for niche, one in enumerate(found) if one}
+        return tiles
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self._images:

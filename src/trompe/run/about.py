@@ -11,8 +11,11 @@ from typing import Any, Self
 
 import torch
 
-SCHEMA_VERSION = 1
-"""Of the database and of ``results.json``; a reader refuses a newer one."""
+SCHEMA_VERSION = 2
+"""Of the database; a reader refuses a newer one. 2: the reference's log-odds may be missing for a while."""
+
+RESULTS_VERSION = 1
+"""Of ``results.json``."""
 
 _ENGINES = ("onnxruntime", "openvino")
 

@@ -322,6 +322,8 @@ def _classes(
     best: dict[tuple[int, int], Kept] = {}
     first: dict[tuple[int, int], dict[float, Kept]] = {}
     for number, niche, candidate, log_odds, blob, *level in [*strongest, *firsts]:
+        if log_odds is None:  # another engine found it, and the reference was not asked yet
+            continue
         search = searches[number]
         mark = level[0] if level else None
         name = image_file(search, niche, about.target["labels"], mark)

@@ -10,30 +10,19 @@ from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from trompe.core.errors import RunError
-from trompe.core.numerics import level_odds
 from trompe.core.types import G, Step
 from trompe.run.about import SCHEMA_VERSION, About
 from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.run.folder import clear, holds_more, prepare, release, take_lock
+from trompe.run.opinions import Opinion, ask, claim_firsts, reached
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
 from trompe.run.schema import DATABASE, FAILURES, SURVIVAL, TABLES, check_schema, translate, undamaged
-from trompe.run.waiting import Opinion, Waiting
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
 
-_FIRST = """
-INSERT OR REPLACE INTO first
-SELECT search, niche, :level, candidate, candidate + 1, search_log_odds, log_odds, input FROM current
-WHERE search = :search AND log_odds >= :odds AND NOT EXISTS (
-    SELECT 1 FROM first AS before WHERE before.search = current.search AND before.niche = current.niche
-    AND before.level = :level AND before.log_odds >= :odds
-)
-"""
-_MISSING = """
-SELECT json_array_length(niches) - (SELECT count(*) FROM current WHERE search = ? AND log_odds >= ?)
-FROM search WHERE search = ?
-"""
+_PUT_FIRST = "INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_FIRST_UNLESS_THERE = "INSERT OR IGNORE INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,14 +64,10 @@ class Recorder:
         self._committed = time.monotonic()
         self._occupants: dict[Row, Row] = {}  # by search and niche; only the last of a transaction is written
         self._opinions: dict[int, Opinion] = {}  # by search
-        self._waiting = Waiting()
         self._logging = False
 
     def consult(self, search: int, opinion: Opinion) -> None:
-        """Ask the reference, at every checkpoint, about what this search finds in another engine.
-
-        Without that, what is recorded of a search is what the reference said.
-        """
+        """Take what this search says of images for another engine's word; the reference is asked by `tell`."""
         self._opinions[search] = opinion
 
     @classmethod
@@ -175,16 +160,8 @@ class Recorder:
         return Opened(archive, _tally(last) if last else Tally(), state)
 
     @_explained
-    def record(self, search: int, step: Step[Any], seconds: float, *, checkpoint: bool = True) -> None:
-        """Write one step as a whole: statistics, winners, takeovers, the new occupants, the first images.
-
-        Args:
-            search: Its number in the run.
-            step: Just happened.
-            seconds: It took.
-            checkpoint: Whether the reference is asked now, if this search must consult it; such a search is committed
-                at checkpoints only, which are a matter of the step's number, so that resuming gives the same bytes.
-        """
+    def record(self, search: int, step: Step[Any], seconds: float) -> None:
+        """Write one step as a whole: statistics, winners, takeovers, the new occupants, the first images."""
         row = (search, step.number, step.evaluations, step.forwards, step.backwards, seconds)
         statistics = json.dumps(dict(step.statistics), sort_keys=True)
         packed = Packed.of(step.wins.winners)
@@ -193,30 +170,37 @@ class Recorder:
             put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
             put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
             put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
-            firsts = first_rows(search, step.wins, self.about.levels)
-            if search in self._opinions:
-                self._waiting = self._waiting.after(search, step.wins, firsts)
-            else:
-                put("INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", firsts)
-            self._occupants = {**self._occupants, **{row[:2]: row for row in current_rows(search, step.wins, packed)}}
-            if search in self._opinions and checkpoint:
-                self._check(search)
-        due = checkpoint or search not in self._opinions
-        if due and time.monotonic() - self._committed >= COMMIT_SECONDS:
+            counts = search not in self._opinions
+            # Where another engine searches, the reference may have found a first image before it did: that one stays.
+            firsts = first_rows(search, step.wins, self.about.levels, counts=counts)
+            put(_PUT_FIRST if counts else _PUT_FIRST_UNLESS_THERE, firsts)
+            new = current_rows(search, step.wins, packed, counts=counts)
+            self._occupants = {**self._occupants, **{row[:2]: row for row in new}}
+        if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
     @_explained
-    def settle(self, search: int) -> None:
-        """A last checkpoint, where a search ends between two."""
-        if search in self._opinions:
-            with self._whole():
-                self._check(search)
+    def tell(self, search: int, *, checkpoint: bool) -> None:
+        """Ask the reference about what another engine found, if one searches, and write what it says.
+
+        Args:
+            search: Its number in the run.
+            checkpoint: Whether occupants that reach a level by the reference become first images. That must happen
+                after the same steps in every repetition of a run.
+        """
+        if search not in self._opinions:
+            return
+        spec = self.about.target["spec"]
+        with self._whole():
+            self._seat()
+            ask(self._connection, search, self._opinions[search], (spec["channels"], spec["height"], spec["width"]))
+            if checkpoint:
+                claim_firsts(self._connection, search, self.about.levels)
 
     @_explained
-    def reached(self, search: int, odds: float) -> bool:
-        """Whether every niche held an image with these log-odds, by the reference, at the last checkpoint."""
-        missing = self._connection.execute(_MISSING, (search, odds, search)).fetchone()[0]
-        return bool(missing == 0)
+    def reached(self, search: int, odds: float) -> int:
+        """In how many niches the occupant has these log-odds by the reference, as far as it was told."""
+        return reached(self._connection, search, odds)
 
     @_explained
     def mark(self, search: int, state: str, reason: str) -> None:
@@ -261,22 +245,13 @@ class Recorder:
         if self._connection.in_transaction:
             self._seat()
             self._connection.execute("COMMIT")
-        self._occupants, self._waiting = {}, Waiting()
+        self._occupants = {}
         self._committed = time.monotonic()
 
     def _seat(self) -> None:
-        """Write the new occupants, and with what the reference says of them, the first images that waited for it."""
-        occupants, firsts = self._waiting.told(self._opinions, list(self._occupants.values()))
-        put = self._connection.executemany
-        put("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)", occupants)
-        put("INSERT OR IGNORE INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)", firsts)
-        self._occupants, self._waiting = {}, Waiting()
-
-    def _check(self, search: int) -> None:
-        """A checkpoint: an occupant that reaches a level by the reference is its first image, if none did before."""
-        self._seat()
-        for level in self.about.levels:
-            self._connection.execute(_FIRST, {"search": search, "level": level, "odds": level_odds(level)})
+        put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.executemany(put, self._occupants.values())
+        self._occupants = {}
 
     def close(self) -> None:
         """Commit, fold the log into the one database file, and let go of the folder."""
@@ -300,14 +275,13 @@ class Recorder:
             self._logging = True
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
-        occupants, waiting = self._occupants, self._waiting
+        occupants = self._occupants
         self._connection.execute("SAVEPOINT whole")
         try:
             yield
         except BaseException:
             # On a full disk SQLite itself may have taken the whole transaction back, earlier steps and all.
-            kept = self._connection.in_transaction
-            self._occupants, self._waiting = (occupants, waiting) if kept else ({}, Waiting())
+            self._occupants = occupants if self._connection.in_transaction else {}
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO whole")
             raise

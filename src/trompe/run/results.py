@@ -12,7 +12,7 @@ from typing import Any
 from trompe.core.errors import RunError
 from trompe.core.numerics import confidence, say_confidence
 from trompe.core.specs import ImageSpec
-from trompe.run.about import NOT_MEASURED, NOT_SET, SCHEMA_VERSION
+from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
 from trompe.run.survived import counted
 from trompe.run.trust import first_line
@@ -85,7 +85,7 @@ def results(run: Run) -> dict[str, Any]:
     judgements, survival = run.judgements(), counted(run)
     return {
         "first_line": first_line(run.about.target),
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RESULTS_VERSION,
         "trompe": run.about.versions["trompe"],
         "state": run.state,
         "target": run.about.target,

@@ -62,21 +62,21 @@ def takeover_rows(search: int, step: Step[Any]) -> list[Row]:
     ]
 
 
-def current_rows(search: int, wins: Wins[Any], packed: Packed) -> list[Row]:
-    """The new occupants, with full genome and judged bytes."""
+def current_rows(search: int, wins: Wins[Any], packed: Packed, *, counts: bool) -> list[Row]:
+    """The new occupants, with full genome and judged bytes; `counts` where the reference itself was asked."""
     ids = wins.winners.ids.tolist()
     return [
-        (search, niche, ids[row], value, value, value, packed.genomes[row], packed.inputs[row])
+        (search, niche, ids[row], value, value, value if counts else None, packed.genomes[row], packed.inputs[row])
         for niche, row, value in zip(wins.niche.tolist(), wins.row.tolist(), wins.value.tolist(), strict=True)
     ]
 
 
-def first_rows(search: int, wins: Wins[Any], levels: Sequence[float]) -> list[Row]:
-    """The first image at each level that was reached in this step."""
+def first_rows(search: int, wins: Wins[Any], levels: Sequence[float], *, counts: bool) -> list[Row]:
+    """The first image at each level that was reached in this step; `counts` where the reference itself was asked."""
     inputs = [pack_levels(image) for image in to_levels(wins.firsts.inputs)]
     ids = wins.firsts.ids.tolist()
     columns = (wins.first_niche, wins.first_level, wins.first_row, wins.first_value)
     return [
-        (search, niche, levels[level], ids[row], ids[row] + 1, value, value, inputs[row])
+        (search, niche, levels[level], ids[row], ids[row] + 1, value, value if counts else None, inputs[row])
         for niche, level, row, value in zip(*(column.tolist() for column in columns), strict=True)
     ]

@@ -35,18 +35,20 @@ CREATE TABLE takeover (
 ) WITHOUT ROWID;
 CREATE TABLE current (
     search INTEGER, niche INTEGER, candidate INTEGER NOT NULL, value REAL NOT NULL, search_log_odds REAL NOT NULL,
-    log_odds REAL NOT NULL, genome BLOB NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche)
+    log_odds REAL, genome BLOB NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche)
 );
 CREATE TABLE first (
     search INTEGER, niche INTEGER, level REAL, candidate INTEGER NOT NULL, evaluations INTEGER NOT NULL,
-    search_log_odds REAL NOT NULL, log_odds REAL NOT NULL, input BLOB NOT NULL, PRIMARY KEY (search, niche, level)
+    search_log_odds REAL NOT NULL, log_odds REAL, input BLOB NOT NULL, PRIMARY KEY (search, niche, level)
 );
 CREATE TABLE judgement (
     search INTEGER, niche INTEGER, level REAL, log_odds REAL NOT NULL, PRIMARY KEY (search, niche, level)
 ) WITHOUT ROWID;
 CREATE TABLE measured (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-"""`level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
+"""`log_odds` is null where the reference was not asked yet.
+
+`level` is 0 in `judgement` for the strongest image. See docs/run-format.md."""
 
 SURVIVAL = """
 CREATE TABLE IF NOT EXISTS survival (

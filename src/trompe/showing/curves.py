@@ -166,7 +166,7 @@ def _columns(across: Scale) -> list[Tick]:
 
 def _drawn(series: list[_Series], across: Scale, up: Scale, *, stairs: bool) -> list[Line]:
     corners = [_corners([(across(math.log10(x)), up(y)) for x, y in one.points], stairs=stairs) for one in series]
-    ink = [point for line in corners for point in dense(line)]
+    points = [dense(line) for line in corners]
     lines: list[Line] = []
     taken: list[Box] = []
     named: set[str] = set()
@@ -176,7 +176,8 @@ def _drawn(series: list[_Series], across: Scale, up: Scale, *, stairs: bool) -> 
             lines.append(Line(path, "", 0.0, 0.0, one.stroke % 5))
             continue
         named.add(one.name)
-        box = free_place(line, 7.2 * len(one.name), ink, taken)
+        others = [point for other, ink in zip(series, points, strict=True) if other.name != one.name for point in ink]
+        box = free_place(line, 7.2 * len(one.name), others, taken)
         taken.append(box)
         lines.append(Line(path, one.name, round(box[0], 1), round(box[3] - 3, 1), one.stroke % 5))
     return lines

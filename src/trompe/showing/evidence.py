@@ -86,7 +86,8 @@ class Evidence:
 
     def reached(self, level: float) -> int:
         """In how many classes some kept image reaches a level."""
-        return sum(odds >= level_odds(level) for odds in self.strongest)
+        least, classes = level_odds(level), self.run.classes
+        return len({record.label for record in classes if any(kept.log_odds >= least for kept in record.kept())})
 
 
 def shown_images(record: ClassRecord, level: float) -> list[tuple[Key, Kept]]:

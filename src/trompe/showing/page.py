@@ -19,6 +19,8 @@ from trompe.showing.tables import reached_table, repeats_table, survival_table, 
 from trompe.showing.tiles import tiles
 from trompe.showing.words import say, say_count, say_level
 
+_IN_A_ROW = 5
+
 
 def render(evidence: Evidence) -> str:
     """The page as text. The same evidence gives the same text."""
@@ -34,8 +36,18 @@ def render(evidence: Evidence) -> str:
         maps=maps.maps(evidence), legend=maps.legend(), table=reached_table(evidence), repeats=repeats_table(evidence),
         spread=spreads.spread(evidence), paper=spreads, calibration=spreads.calibration(evidence),
         transfer=transfer(evidence), survival=survival_table(evidence), account=account(evidence), say=say,
-        count=say_count,
+        count=say_count, columns=columns(len(methods)), shape=_shape(run.shape),
     )  # fmt: skip
+
+
+def columns(methods: int) -> int:
+    """Tiles in a row: about five, and whole classes, so that those of one class stand side by side.
+
+    Example:
+        >>> [columns(methods) for methods in (1, 2, 3, 4, 7)]
+        [5, 4, 6, 4, 7]
+    """
+    return max(methods, 1) * max(1, round(_IN_A_ROW / max(methods, 1)))
 
 
 def policy(script: str) -> str:
@@ -54,6 +66,12 @@ def _template() -> Template:
         lstrip_blocks=True, finalize=_unbroken,
     )  # fmt: skip
     return environment.get_template("page.html")
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    """Width over height of a picture, so that the page keeps its room before it is decoded."""
+    channels, height, width = shape
+    return f"{width} / {height if channels == 3 else channels * height}"
 
 
 def _unbroken(value: object) -> object:

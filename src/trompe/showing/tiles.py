@@ -66,8 +66,9 @@ class Tile:
 
 @dataclass(frozen=True)
 class Near:
-    """The nearest real image."""
+    """The nearest real image, and to which picture of the tile it is."""
 
+    to: str
     source: str
     label: str
     distance: str
@@ -130,7 +131,7 @@ def _repeat(evidence: Evidence, record: ClassRecord) -> int:
 
 def _plate(evidence: Evidence, record: ClassRecord, key: Key, kept: Kept) -> Plate:
     says, which = say(kept.log_odds), "first" if kept.level else "strongest"
-    title = f"first at {say_level(kept.level)}" if kept.level else "strongest"
+    title = _title(kept)
     answers, embedded = evidence.answers.get(key), evidence.press.reduction == 1 and not evidence.press.many
     source = evidence.press.print(kept.levels)
     return Plate(
@@ -147,6 +148,10 @@ def _plate(evidence: Evidence, record: ClassRecord, key: Key, kept: Kept) -> Pla
         link=source if embedded else "" if evidence.public else kept.file,
         file=kept.file.rpartition("/")[2],
     )
+
+
+def _title(kept: Kept) -> str:
+    return f"first at {say_level(kept.level)}" if kept.level else "strongest"
 
 
 def _verified(evidence: Evidence, key: Key, kept: Kept) -> str:
@@ -184,7 +189,7 @@ def _near(evidence: Evidence, kept: Kept | None) -> Near | None:
         return None
     row, distance = evidence.natural.nearest(kept.levels)
     label = evidence.run.about.target["labels"][evidence.natural.classes[row]]
-    return Near(evidence.press.print(evidence.natural.images[row]), label, f"{distance:.1f}")
+    return Near(_title(kept), evidence.press.print(evidence.natural.images[row]), label, f"{distance:.1f}")
 
 
 def _strip(evidence: Evidence, record: ClassRecord) -> list[Link]:

@@ -18,6 +18,7 @@ from trompe.targets.reading import FLOOR, Kind, Reading
 
 ENDING = ".toml"
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+_HEADER = re.compile(r"[A-Za-z0-9_-]+")
 _TELLING = re.compile(r"auth|cookie|key|token|secret|pass|credential|signature", re.IGNORECASE)
 """Of headers that hold a secret."""
 
@@ -60,6 +61,13 @@ class Request:
 
     def __post_init__(self) -> None:
         for header, value in self.headers.items():
+            if not _HEADER.fullmatch(header) or not value.isascii() or not value.isprintable():
+                raise BadInput(
+                    expected="headers of plain letters on one line",
+                    got="other characters in a name or value",
+                    where="request.headers",
+                    do="Correct the table in the target file.",
+                )
             if _TELLING.search(header) and not _SECRET.fullmatch(value):
                 raise BadInput(
                     expected="env:NAME, the name of an environment variable that holds it",

@@ -40,7 +40,8 @@ def open_endpoint(text: str, declared: Declaration, access: Access | None = None
             address, url=address.url[: speaks.start("verb")] if speaks["verb"] else address.url.rstrip("/")
         )
     _check_allowed(address, declared, access)
-    secrets = read_headers({**declared.request.headers, **access.headers})
+    hidden = {name: value for name, value in declared.request.headers.items() if value.startswith("env:")}
+    secrets = read_headers({**hidden, **access.headers})
     line = Line(address, declared.request, Meter(access.limit, access.spent), secrets, access.run, wire)
     if speaks:
         from trompe.targets.inference_protocol import open_served
@@ -62,8 +63,8 @@ def read_headers(named: Mapping[str, str]) -> dict[str, str]:
 
 def _read(name: str, value: str) -> str:
     variable = value.removeprefix("env:")
-    found = os.environ.get(variable, "") if value.startswith("env:") else value
-    if found and found.isascii() and found.isprintable():
+    found = os.environ.get(variable, "")
+    if found and found.isascii() and found.isprintable() and found == found.strip():
         return found
     raise TargetError(
         expected="an environment variable that is set, to letters that a header can hold",

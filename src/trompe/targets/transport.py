@@ -77,7 +77,7 @@ class Line:
         address: Of the server.
         request: How it is asked.
         meter: Counts every row before it is sent.
-        secrets: Header names and values, from the environment; in no message.
+        secrets: Names and values of headers from the environment; in no message.
         run: What the run is called in the User-Agent.
         wire: What carries requests instead of the network; for tests.
         clock: For pacing and waiting.
@@ -94,12 +94,13 @@ class Line:
     batch: int = 1
 
     def __post_init__(self) -> None:
+        plain = {name: value for name, value in self.request.headers.items() if not value.startswith("env:")}
         rate = self.request.rate or (None if self.address.loopback else RATE)
         self._pace, self._lock, self._errors = Pace(rate, self.clock), Lock(), 0
         self._httpx = _import_httpx(self.address.url)
         self._client = self._httpx.Client(
             transport=self.wire,
-            headers={**self.secrets, "User-Agent": self.agent},
+            headers={**plain, **self.secrets, "User-Agent": self.agent},
             timeout=self.request.timeout,
             follow_redirects=False,
             trust_env=not self.address.loopback,  # a proxy has no way back to this machine
@@ -222,6 +223,9 @@ class Line:
             return Answer(0, {}, b"", f"no connection ({_first(cause)})")
         except self._httpx.TimeoutException:
             return Answer(0, {}, b"", f"none within {self.request.timeout:g} s")
+        except (self._httpx.InvalidURL, UnicodeError) as cause:
+            self.meter.give_back(body.rows)
+            raise self.refusal("an http or https URL", _first(cause), "Correct TARGET.") from cause
         except (self._httpx.TransportError, self._httpx.DecodingError) as cause:
             return Answer(0, {}, b"", f"a connection that broke off ({_first(cause)})")
 

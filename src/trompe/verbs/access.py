@@ -16,7 +16,7 @@ from trompe.run import open_run
 from trompe.run.results import read_results
 from trompe.targets.access import Access
 
-_HEADER = re.compile(r"(?P<name>[A-Za-z0-9-]+)=(?P<variable>[A-Za-z_][A-Za-z0-9_]*)")
+_HEADER = re.compile(r"(?P<name>[A-Za-z0-9_-]+)=(?P<variable>[A-Za-z_][A-Za-z0-9_]*)")
 
 
 def access_of(stored: Mapping[str, Any], folder: Path | None = None, resume: bool = False) -> Access:

@@ -107,12 +107,12 @@ class Prepared:
     Attributes:
         settings: Of the command.
         attempts: One a method and repeat.
-        transforms: What every kept image is judged again after.
+        transforms: After which kept images are judged again.
     """
 
     settings: AuditSettings
     attempts: tuple[Attempt, ...]
-    transforms: tuple[Transform, ...] = ()
+    transforms: tuple[Transform, ...]
 
     @property
     def target(self) -> dict[str, Any]:
@@ -131,8 +131,8 @@ class Prepared:
         Raises:
             RunError: The folder is unusable, or holds another run.
         """
-        settings = stored_settings(self.settings)
-        session = AuditSession(self.attempts[0], *self.attempts[1:], settings=settings, transforms=self.transforms)
+        stored = stored_settings(self.settings)
+        session = AuditSession(*self.attempts, settings=stored, transforms=self.transforms)
         session.images = self.settings.images
         return session
 
@@ -182,7 +182,7 @@ def prepare_audit(
     if seconds is not None:
         share = seconds * _SEARCHING / len(attempts)
         attempts = [replace(attempt, patience=share * (i + 1)) for i, attempt in enumerate(attempts)]
-    return Prepared(settings, tuple(attempts), transforms)
+    return Prepared(settings, tuple(attempts), tuple(transforms))
 
 
 @keywords(AuditSettings)

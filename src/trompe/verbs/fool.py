@@ -22,7 +22,7 @@ from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import Declaration, ForeignTarget, load_target
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
-from trompe.verbs.judges import CHECKPOINT, judge_of, judge_settings, opinion_of
+from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.same import check_same_numbers, check_same_settings
@@ -109,10 +109,6 @@ class Attempt:
             judge_of(target, judge, climbs=True).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
         return cls(settings, target, plan, judge, encoding, niches, patience, ready)
-
-    def is_checkpoint(self, step: int) -> bool:
-        """Whether the reference is asked after this step about what another engine found."""
-        return step % -(-CHECKPOINT // self.plan.batch) == 0
 
     @property
     def method(self) -> str:
@@ -208,6 +204,8 @@ class Session:
         try:
             if kind is not None and issubclass(kind, KeyboardInterrupt | TargetError) and not self.finished:
                 self._recorder.mark(self.current, "interrupted", "interrupted")
+                self._recorder.tell(self.current, checkpoint=False)
+                self._recorder.commit()
                 publish(open_run(self.folder))
         finally:
             if self._line is not None:
@@ -240,11 +238,11 @@ class Session:
             if step is None:
                 break
             now = time.monotonic()
-            self._recorder.record(search, step, now - before, checkpoint=attempt.is_checkpoint(step.number))
+            self._recorder.record(search, step, now - before)
             self._spent, before = self._spent + now - before, now
             number, evaluations = step.number, step.evaluations
             yield step
-        self._recorder.settle(search)
+        self._recorder.tell(search, checkpoint=True)
         why = reason or plan.ended_by(number, evaluations)
         cut = why == "budget" and attempt.plan.admitted(1, evaluations)
         self._recorder.mark(search, "done", MAX_QUERIES if cut else why)
@@ -296,6 +294,8 @@ class Session:
         if number < 0:
             return ""
         attempt = self.attempts[search]
+        if is_checkpoint(number, attempt.plan.batch):
+            self._recorder.tell(search, checkpoint=True)
         goal = attempt.settings.confidence
         if goal is not None and self._is_sure(search, archive.elites.value, number, level_odds(goal)):
             return "confidence"
@@ -304,10 +304,13 @@ class Session:
         return ""
 
     def _is_sure(self, search: int, value: Tensor, number: int, odds: float) -> bool:
-        """Whether the reference is that sure of every class; where another engine searches, as of a checkpoint."""
+        """Whether the reference is that sure of every class; where another engine searches, it is asked when due."""
         if self._judges[search].settings.counts:
             return bool((value >= odds).all())
-        return self.attempts[search].is_checkpoint(number) and self._recorder.reached(search, odds)
+        if not ends_round(number, self.attempts[search].plan.batch) or bool((value < odds - MARGIN).any()):
+            return False
+        self._recorder.tell(search, checkpoint=True)
+        return self._recorder.reached(search, odds) == len(value)
 
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from trompe.core.errors import RunError
 from trompe.core.types import Classwise, Images, Niches, Target
 from trompe.run import open_run
+from trompe.run.opinions import Opinion
 from trompe.run.schema import DATABASE
-from trompe.run.waiting import Opinion
 from trompe.search import Judge, JudgeSettings, choose, named_settings, reference_judge, search_judge
 from trompe.settings import AuditSettings, FoolSettings
 
 LARGEST = 256
 """Rows a call, at most, where nobody measured."""
-CHECKPOINT = 200
-"""Evaluations after which the reference is asked about what another engine found."""
+ROUND = 200
+"""Evaluations after which it is looked at whether to ask the reference about what another engine found."""
+MARGIN = 0.5
+"""In log-odds: so much may another engine be below the goal for it to be worth while to ask the reference."""
 
 
 def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows: int) -> JudgeSettings:
@@ -28,6 +30,24 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
     if settings.engine == "auto":
         return choose(target, rows)
     return named_settings(target, settings.engine, min(rows, LARGEST), settings.threads)
+
+
+def ends_round(step: int, batch: int) -> bool:
+    """Whether a step is the last of a round, for steps of so many candidates."""
+    return step % -(-ROUND // batch) == 0
+
+
+def is_checkpoint(step: int, batch: int) -> bool:
+    """Whether the reference is asked after this step whatever was found: after rounds 10, 100, 1000, ...
+
+    The reference may be ten times as slow as what searches, and a thousand elites take it a while.
+
+    Example:
+        >>> [step for step in range(1000) if is_checkpoint(step, 50)]
+        [40, 400]
+    """
+    rounds = step // -(-ROUND // batch)
+    return ends_round(step, batch) and rounds >= 10 and str(rounds).rstrip("0") == "1"
 
 
 def judge_of(target: Target, settings: JudgeSettings, *, climbs: bool) -> Judge:

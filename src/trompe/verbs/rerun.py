@@ -41,9 +41,8 @@ def repeat(settings: RerunSettings) -> Session:
         RunError: No run, or its target is another one now.
     """
     run = open_run(settings.run)
-    target = load_target(
-        run.about.target["text"], trusting(run), access_of(run.about.settings, settings.out, settings.resume)
-    )
+    access = access_of(run.about.settings, Path(settings.out), settings.resume)
+    target = load_target(run.about.target["text"], trusting(run), access)
     check_same_target(run.about.target, as_recorded(target, run.about.target), run.folder)
     judge = JudgeSettings(**run.about.judge)
     stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import RunError
-from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
+from trompe.core.numerics import bid_value, from_levels
 from trompe.core.types import Target
 from trompe.measure.surviving import as_recorded, itself
 from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
 from trompe.run.results import RESULTS, read_results, read_spec, results
-from trompe.search import JudgeSettings, reference_judge
+from trompe.search import REMOTE, JudgeSettings, reference_judge
 from trompe.settings import VerifySettings
 from trompe.targets import Declaration, load_target
 from trompe.targets.ready import LowestOfFive
@@ -23,7 +23,10 @@ from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
 
 TOLERANCE = 1e-3
-"""In log-odds, on another type of machine than the run's; on the same type the bits must be equal."""
+"""In log-odds, on another type of machine than the run's; on the same type the bits must be equal.
+
+A server is always another machine: how it groups what it is asked, and on what it computes, is not known here.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Verification:
             return f"{len(self.failures)} of {self.images} images failed: {self.failures[0]}"
         if self.wavering:
             return f"{self.images} images read back and scored again: the target wavers, by {self.largest:.3g} at most"
-        demand = "bit for bit" if self.exact else f"within {TOLERANCE:g} in log-odds (another type of machine)"
+        demand = "bit for bit" if self.exact else f"within {TOLERANCE:g} in log-odds (another machine)"
         return f"{self.images} images read back from disk and scored again: as recorded, {demand}"
 
 
@@ -70,7 +73,8 @@ def confirm(run: Run, target: Target) -> Verification:
     kept = [(record, item) for record in run.classes for item in record.kept()]
     found, failures = _read_back(run, [item for _, item in kept])
     wavering = isinstance(itself(target), LowestOfFive)
-    exact = run.about.machine == describe_machine() and run.about.versions == describe_versions(run.about.judge)
+    here = run.about.machine == describe_machine() and run.about.versions == describe_versions(run.about.judge)
+    exact = here and run.about.judge.get("engine") != REMOTE
     rows, largest = [], 0.0
     columns = [target.labels.index(item.label) for i, (_, item) in enumerate(kept) if i in found]
     scores = _score(run, target, list(found.values()), columns)
@@ -167,9 +171,9 @@ def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -
     content = [image.numpy().tobytes() for image in images]
     distinct = dict(zip(content, images, strict=True))  # each is asked about once
     place = {key: row for row, key in enumerate(distinct)}
-    logits = judge.judge(from_levels(torch.stack(list(distinct.values())))).logits[[place[key] for key in content]]
-    odds = log_odds(logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
-    scores: list[float] = odds[torch.arange(len(images)), torch.tensor(columns)].tolist()
+    value = bid_value(judge.judge(from_levels(torch.stack(list(distinct.values())))), target.link)  # as it was recorded
+    rows = torch.tensor([place[key] for key in content])
+    scores: list[float] = value[rows, torch.tensor(columns)].tolist()
     return scores
 
 

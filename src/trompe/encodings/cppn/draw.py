@@ -43,7 +43,7 @@ def graph(genomes: CppnGenomes, row: int, outputs: int, limit: float) -> str:
     places = network.places()
     bows = _bows(network, places)
     heights = [y for _, y in places.values()]
-    over = [bow / 2 + (places[source][1] + places[target][1]) / 2
+    over = [_furthest(places[source][1], places[target][1], bow)
             for (source, target, _), bow in zip(network.links, bows, strict=True)]  # fmt: skip
     top, bottom = int(min(min(heights) - _RADIUS, *over, 0)) - 4, int(max(max(heights) + _RADIUS, *over, 0)) + 4
     width, height = max(x for x, _ in places.values()) + _COLUMN // 2, bottom - top
@@ -70,6 +70,12 @@ def _bows(network: "_Network", places: dict[int, Place]) -> list[int]:
         bows.append(-bow if (above + below) / 2 <= middle else bow)
         seen[source, target] += 1
     return bows
+
+
+def _furthest(start: int, end: int, bow: int) -> float:
+    """The height that a connection bent by `bow` reaches, which is beyond its middle where its ends are not level."""
+    rise = (end - start) / 2
+    return (start + end) / 2 + (bow / 2 + rise**2 / (2 * bow) if abs(rise) < abs(bow) else abs(rise))
 
 
 class _Network:
