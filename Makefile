@@ -45,6 +45,7 @@ format: setup ## apply the formatter and the safe lint mends
 	$(BIN)/ruff check --fix .
 
 bench: setup ## measure reach, overhead and resume; prints the tables of benchmarks/README.md
+	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/reach.py
 	$(BIN)/python benchmarks/climb.py
 	$(BIN)/python benchmarks/overhead.py
