@@ -2,8 +2,8 @@
 
 The demo runs once in a process of its own: wall and processor time, peak memory, and for each method how many digits
 have an image that was read back from disk and verified at 99.99 %. Then `evolve` runs without stopping at a confidence
-on `pixels` and on `cppn`, in interleaved pairs; the median ratio of evaluations a second of processor time counts, since
-the machine has other things to do.
+on `pixels` and on `cppn`, in interleaved pairs; the median ratio of evaluations a second of processor time counts,
+since the machine has other things to do.
 
 Asked for: at most 45 s and 1.5 GB on two cores, ten of ten digits by every method; a ratio of at least 0.5.
 """
@@ -60,9 +60,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         shown = demo(Path(scratch) / "demo")
-        say(
-            f"demo {shown['wall']:.1f} s ({shown['processor']:.1f} s of one core)  peak {shown['peak_bytes'] / 1e9:.2f} GB"
-        )
+        gigabytes = shown["peak_bytes"] / 1e9
+        say(f"demo {shown['wall']:.1f} s ({shown['processor']:.1f} s of one core)  peak {gigabytes:.2f} GB")
         say(f"digits verified at 99.99 %: {shown['digits']}")
         ratios = []
         for i in range(options.pairs + 1):
