@@ -44,7 +44,8 @@ format: setup ## apply the formatter and the safe lint mends
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure reach, overhead, resume and engines; prints the tables of benchmarks/README.md
+bench: setup ## measure demo, reach, overhead, resume and engines; prints the tables of benchmarks/README.md
+	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/reach.py
 	$(BIN)/python benchmarks/climb.py
 	$(BIN)/python benchmarks/overhead.py

@@ -30,7 +30,10 @@ def warnings(evidence: Evidence) -> list[str]:
     """What must be known before anything is believed; empty where all is well."""
     run, said = evidence.run, reservations(evidence.run)
     if not evidence.finished:
-        said.append(f"This run is not finished (state: {run.state}). What follows is what it had recorded so far.")
+        first = int(run.about.target.get("preprocessing", "unverified") == "unverified")
+        said.insert(
+            first, f"This run is not finished (state: {run.state}). What follows is what it had recorded so far."
+        )
     kept = {(record.search, record.niche, item.level or 0.0): item.log_odds
             for record in run.classes for item in record.kept()}  # fmt: skip
     missing = [key for key in kept if key not in evidence.verified]
