@@ -231,15 +231,16 @@ def test_a_step_of_each_preset_against_the_released_code(name: str, step: int) -
 
 
 def test_sign_momentum_against_numpy() -> None:
-    rule, at, momentum = SignMomentum(step=0.1, momentum=0.75), noise(3, 8).float(), torch.zeros(3, 1, 8)
+    """From the second step on a step is a half of the first, from the fourth on a third."""
+    rule, at, momentum = SignMomentum(step=0.1, momentum=0.75, patience=2), noise(3, 8).float(), torch.zeros(3, 1, 8)
     place, speed = at.numpy().astype(float), numpy.zeros((3, 8))
-    for k in range(4):
+    for k in range(5):
         gradient = (1e-3 * 10.0**k * (noise(3, 8, seed=k) - 0.5)).float()
         ground = Ground(gradient, torch.zeros(3, dtype=torch.float64), k, torch.zeros(1, 2, 4))
         at, momentum = rule.move(at, momentum, ground)
         g = gradient.numpy().astype(float)
         speed = 0.75 * speed + g / abs(g).mean(1, keepdims=True)
-        place = place + 0.1 * numpy.sign(speed)
+        place = place + [0.1, 0.1, 0.05, 0.05, 0.1 / 3][k] * numpy.sign(speed)
         numpy.testing.assert_allclose(at.numpy(), place, atol=1e-5)
 
 

@@ -80,6 +80,8 @@ class SignMomentum:
     Attributes:
         step: Of the range of a number; 0.1 is 25 grey levels.
         momentum: Share of the old direction that stays.
+        patience: After so many steps a step is a half of the first, after twice as many a third, and so on: a class
+            that is not there by then is being stepped over.
         start: Where a turn begins; one of `STARTS`.
         generations: Steps it takes unless told otherwise.
         kinds: It remembers the momentum.
@@ -88,6 +90,7 @@ class SignMomentum:
     kinds: ClassVar[int] = 1
     step: float = 0.1
     momentum: float = 0.75
+    patience: int = 10
     start: Start = "uniform"
     generations: int = 30
 
@@ -99,7 +102,8 @@ class SignMomentum:
         """One step of the given size."""
         size = ground.gradient.abs().mean(1, keepdim=True)
         direction = self.momentum * memory[:, 0] + ground.gradient / size.clamp(min=torch.finfo(torch.float32).tiny)
-        return numbers + self.step * direction.sign(), direction.unsqueeze(1)
+        step = self.step / (1 + ground.step // self.patience)
+        return numbers + step * direction.sign(), direction.unsqueeze(1)
 
 
 @dataclass(frozen=True)
