@@ -13,7 +13,7 @@ from torch import Tensor
 from trompe.core.numerics import level_odds
 from trompe.core.types import Candidates, Encoding, G, Niches, Outputs, Step
 from trompe.search.archive import Archive
-from trompe.search.judge import Judge
+from trompe.search.judge import Judge, with_threads
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ class Contest(Generic[G]):
     def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
         """These genomes, expressed and numbered, to be judged next."""
         ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes))
-        return Candidates(ids, parents, genomes, self.encoding.express(genomes))
+        with with_threads(self.judge.settings.threads):
+            return Candidates(ids, parents, genomes, self.encoding.express(genomes))
 
     def enter(self, archive: Archive[G], candidates: Candidates[G], outputs: Outputs, tally: Tally) -> Hold[G]:
         """Offer candidates that were judged to the archive; as `hold`, for a search that asks for more than answers.

@@ -76,7 +76,7 @@ class Judge:
         Raises:
             TargetError: The answers have the wrong shape or are not numbers.
         """
-        with torch.inference_mode(), _threads(self.settings.threads):
+        with torch.inference_mode(), with_threads(self.settings.threads):
             return self._answers(inputs)
 
     def slope(self, inputs: Images, height: Callable[[Outputs], Tensor]) -> "Slope":
@@ -92,7 +92,7 @@ class Judge:
         Raises:
             TargetError: The answers cannot be judged, or have no gradient, or one that is not a number.
         """
-        with torch.inference_mode(mode=False), torch.enable_grad(), _threads(self.settings.threads):
+        with torch.inference_mode(mode=False), torch.enable_grad(), with_threads(self.settings.threads):
             leaf = inputs.detach().clone().requires_grad_()
             outputs = self._answers(leaf)
             heights = height(outputs)
@@ -157,7 +157,8 @@ def _no_gradient(target: Target, got: str) -> TargetError:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def with_threads(count: int) -> Iterator[None]:
+    """So many threads of torch inside, as many as before afterwards."""
     before = torch.get_num_threads()
     if before == count:
         yield

@@ -24,5 +24,6 @@ def hls_to_rgb(hue: Tensor, lightness: Tensor, saturation: Tensor) -> Tensor:
 
 def _channel(hue: Tensor, offset: float, floor: Tensor, chroma: Tensor) -> Tensor:
     """One primary: full within a sixth of a turn of its own hue, gone beyond a third."""
-    distance = (3.0 * (hue + offset / 3.0) + 1.5) % 3.0 - 1.5
-    return floor + chroma * (2.0 - 2.0 * distance.abs()).clamp(0.0, 1.0)
+    turned = hue + (offset / 3.0 + 0.5)
+    away = (turned - turned.floor() - 0.5).abs()  # in turns, from the primary's own hue
+    return floor + chroma * (2.0 - 6.0 * away).clamp(0.0, 1.0)

@@ -19,7 +19,7 @@ from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, layered
 from trompe.encodings.cppn.render import outputs_of
 from trompe.encodings.cppn.vary import Workshop
 
-_CHUNK_VALUES = 4_000_000
+_CHUNK_VALUES = 1_000_000
 """Node values painted at a time, so that they stay in the processor's caches."""
 _BAND_VALUES = 32_000_000
 """Node values of one network held at a time, so that a poster fits into memory; far above any judged image."""
@@ -154,11 +154,12 @@ class Cppn:
         rows = max(1, _CHUNK_VALUES // (inputs.shape[1] * nodes))
         bands = inputs.split(max(1, _BAND_VALUES // nodes), dim=1)
         parts = [
-            torch.cat([outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))), weights[i : i + rows],
-                                  band, self.spec.channels) for band in bands], dim=2)
+            self._colours(torch.cat([outputs_of(genomes.take(torch.arange(i, min(i + rows, len(genomes)))),
+                                                weights[i : i + rows], band, self.spec.channels)
+                                     for band in bands], dim=2).abs())
             for i in range(0, len(genomes), rows)
         ]  # fmt: skip
-        return self._colours(torch.cat(parts).abs()).reshape(len(genomes), self.spec.channels, height, width)
+        return torch.cat(parts).reshape(len(genomes), self.spec.channels, height, width)
 
     def weights(self, genomes: CppnGenomes) -> Float32[Tensor, "n connections"]:
         """The weights that the genes stand for."""
