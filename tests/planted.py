@@ -702,4 +702,32 @@ BUGS = (
         "fill = part[:0]",
         "tests/test_remote.py",
     ),
+    Bug(
+        "names stand by another line",
+        "showing/names.py",
+        "gap(box, others) <= gap(box, own) + _CLEAR",
+        "gap(box, others) > gap(box, own) + _CLEAR",
+        "tests/test_report.py::test_a_name_stands_nearest_to_its_own_line",
+    ),
+    Bug(
+        "the nearest real picture is said to be near to the other one",
+        "showing/tiles.py",
+        "return Near(_title(kept),",
+        'return Near("strongest" if kept.level else "first at 99 %",',
+        "tests/test_report.py::test_the_nearest_real_picture_is_the_nearest",
+    ),
+    Bug(
+        "the graph is as high as the middles of its bends",
+        "encodings/cppn/draw.py",
+        " + rise**2 / (2 * bow)",
+        "",
+        "tests/test_cppn_draw.py",
+    ),
+    Bug(
+        "the finished sheet shows the strongest only",
+        "cli/tiles.py",
+        "one[1].image for niche",
+        "run[labels[niche]].strongest.image for niche",
+        "tests/test_tiles.py",
+    ),
 )
