@@ -1,8 +1,8 @@
 """trompe: how sure is your classifier about nonsense?
 
 Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `audit`, `report`, `verify`, `rerun`,
-`train`, `transfer`, `export`, ... `fool_with` and `verify_with` take a target that is an object of your own;
-`load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
+`train`, `transfer`, `export`, ... `fool_with`, `audit_with` and `verify_with` take a target that is an object of your
+own; `load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
 importing the package costs nothing.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.run import Run, open_run
-    from trompe.settings import FoolSettings
+    from trompe.settings import AuditSettings, FoolSettings
     from trompe.showing.draw import draw
     from trompe.showing.film import film
     from trompe.showing.report import report
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trompe.verbs.verify import verify, verify_with
 
 _HOMES = {
+    "AuditSettings": "trompe.settings",
     "Declaration": "trompe.targets",
     "FoolSettings": "trompe.settings",
     "Preprocessing": "trompe.targets",
@@ -57,6 +58,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AuditSettings",
     "Declaration",
     "FoolSettings",
     "Preprocessing",

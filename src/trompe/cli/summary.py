@@ -18,12 +18,13 @@ _TOP, _SURVIVAL = 0.9999, 0.99
 def describe(run: Run) -> list[str]:
     """The result: one line a class with a column a method, then the counts of each search, then the costs."""
     lines = [*_table(_columns(run)), *_means(run), ""]
+    count = run.labels_that_count
     for search in run.searches:
-        records = [record for record in run.classes if record.search == search.number]
+        records = [record for record in run.classes if record.search == search.number and record.label in count]
         lines.append(f"{search.method:<15}{_which(run, search)} {_counts(records)}")
     searches = run.searches
     evaluations, seconds = sum(search.evaluations for search in searches), sum(search.seconds for search in searches)
-    odds = [record.strongest.log_odds for record in run.classes if record.strongest]
+    odds = [record.strongest.log_odds for record in run.classes if record.strongest and record.label in count]
     rate = evaluations / seconds if seconds else 0.0
     best = f" (each in the best of {run.repeats} runs)" if run.repeats > 1 else ""
     counts = ", ".join(f"{run.confident(level)} at {100 * level:g} %" for level in run.about.levels[2:])
@@ -89,7 +90,10 @@ def _networks(run: Run) -> list[str]:
 
 def _first(run: Run) -> list[str]:
     """What must be known before the numbers: the first line where nothing vouches for them."""
-    return [f"note       {said}" for said in reservations(run)]
+    spared = [label for label in dict.fromkeys(record.label for record in run.classes)
+              if label not in run.labels_that_count]  # fmt: skip
+    left = [f"not counted: {', '.join(spared)} (declared harmless, or for none of these)"] if spared else []
+    return [f"note       {said}" for said in [*reservations(run), *left]]
 
 
 def _remote(run: Run) -> list[str]:

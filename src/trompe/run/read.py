@@ -151,6 +151,13 @@ class Run:
         return max((methods.count(method) for method in methods), default=1)
 
     @property
+    def labels_that_count(self) -> tuple[str, ...]:
+        """The classes attempted, each once, but for the harmless and the abstaining: those stay out of every rate."""
+        target = self.about.target
+        spared = {*target.get("harmless", ()), target.get("abstain", "")}
+        return tuple(label for label in dict.fromkeys(record.label for record in self.classes) if label not in spared)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one input of the target: channels, height, width."""
         spec = self.about.target["spec"]
@@ -173,7 +180,7 @@ class Run:
         return max(records, key=lambda record: record.strongest.log_odds if record.strongest else -torch.inf)
 
     def confident(self, level: float) -> Count:
-        """In how many classes some kept image reaches the level.
+        """In how many of the classes that count some kept image reaches the level.
 
         Raises:
             BadInput: The run kept no first images for that level.
@@ -181,7 +188,8 @@ class Run:
         self._check_level(level)
         least = level_odds(level)
         reached = {record.label for record in self.classes if any(kept.log_odds >= least for kept in record.kept())}
-        return Count(len(reached), len({record.label for record in self.classes}))
+        count = self.labels_that_count
+        return Count(len(reached.intersection(count)), len(count))
 
     def repeated(self, level: float) -> dict[tuple[str, str], Share]:
         """By label and method: in how many repeats some image reached the level, with a Wilson interval over repeats.

@@ -36,9 +36,11 @@ class Survived:
 
 def counted(run: Run) -> list[Survived]:
     """The counts by method, transform and level, in the order of the run; empty where survival was not measured."""
-    odds = run.survival()
+    odds, count = run.survival(), set(run.labels_that_count)
     found: dict[tuple[str, str], dict[tuple[int, int, int], tuple[float, float]]] = {}
     for record in run.classes:
+        if record.label not in count:
+            continue
         for kept in record.kept():
             for transform in dict.fromkeys(key[3] for key in odds):
                 key = (record.search, record.niche, kept.level or 0.0, transform)

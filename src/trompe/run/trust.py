@@ -5,6 +5,11 @@ from typing import Any
 from trompe.run.read import Run
 
 
+def unverified(target: dict[str, Any]) -> bool:
+    """Whether nothing vouches for the target's preprocessing."""
+    return bool(target.get("preprocessing", "unverified") == "unverified")
+
+
 def first_line(target: dict[str, Any]) -> str:
     """What vouches for the target's preprocessing; the first line of page, terminal, JSON and JUnit.
 
@@ -35,7 +40,7 @@ def questions(target: dict[str, Any]) -> list[str]:
 def reservations(run: Run) -> list[str]:
     """Everything that makes the run's numbers worth less, one sentence each; empty where nothing does."""
     target, said = run.about.target, []
-    if target.get("preprocessing", "unverified") == "unverified":
+    if unverified(target):
         said.append(first_line(target))
     said += questions(target)
     said += [f"Finding {item['name']}: {item['means']}" for item in target.get("findings", ())]

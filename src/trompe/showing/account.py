@@ -8,8 +8,10 @@ from typing import Any
 from trompe.run.about import NOT_MEASURED
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.showing.evidence import Evidence
+from trompe.showing.remedies import remedies
 from trompe.showing.tiles import say_method
 from trompe.showing.words import not_measured, say_count, say_level
+from trompe.verbs.control import passed
 
 Fact = tuple[str, str]
 
@@ -29,7 +31,7 @@ _COMMANDS: dict[str, type[AuditSettings | FoolSettings]] = {"audit": AuditSettin
 
 def account(evidence: Evidence) -> Account:
     """The facts of a run, failures first."""
-    return Account(trust(evidence), remedies(), again(evidence), command(evidence))
+    return Account(trust(evidence), remedies(evidence), again(evidence), command(evidence))
 
 
 def trust(evidence: Evidence) -> list[Fact]:
@@ -40,30 +42,15 @@ def trust(evidence: Evidence) -> list[Fact]:
     gaps = [abs(odds - evidence.verified[key]) for key, odds in kept.items() if key in evidence.verified]
     checked = f"{say_count(len(gaps))} of {say_count(len(kept))} kept images were read back from disk and judged again"
     apart = f"; largest difference {max(gaps):.2g} in log-odds" if gaps else ""
-    missed = [record for record in run.classes if record.first(evidence.level) is None]
+    missed = [record for record in evidence.counted if record.first(evidence.level) is None]
     return [
         *([(f"Not reached at {say_level(evidence.level)}", _misses(evidence, missed))] if missed else []),
         ("Verified against claimed", checked + apart if kept else not_measured("no image has been recorded")),
-        ("Positive control", not_measured("the same search was not run against a network known to give way")),
-        ("Findings about the target", not_measured("it was not inspected for faults of its own")),
+        ("Positive control", _control(evidence)),
+        ("Findings about the target", _findings(evidence)),
         ("Readers", not_measured("no person and no reading network was asked what the images show")),
         ("Survival", _survival(evidence)),
         ("Repeats", _repeats(evidence)),
-    ]
-
-
-def remedies() -> list[Fact]:
-    """What could be done, cheapest first. None of it is part of such a run."""
-    tried = "not tried"
-    return [
-        ("Ask for more confidence (a threshold)", f"{tried}. The search would have to be run again against it."),
-        ("Answer with fewer decimals, and limit the rate", f"{tried}. These images cost looks at exact answers."),
-        ("Put a guard in front", tried),
-        ("Add a class for nonsense", tried),
-        (
-            "Train again with such images",
-            f"{tried}. A network so trained must be searched again, not shown old images.",
-        ),
     ]
 
 
@@ -132,6 +119,24 @@ def _cost(evidence: Evidence) -> str:
     seconds = sum(search.seconds for search in searches)
     time = f"{seconds:.1f}\N{NO-BREAK SPACE}s"
     return f"{say_count(looks)} looks, {say_count(rows)} rows sent, {say_count(gradients)} gradients, {time}"
+
+
+def _control(evidence: Evidence) -> str:
+    rows = evidence.run.measured.get("control") or []
+    if not rows:
+        return not_measured("the same search was not run against a network known to give way")
+    best = max(rows, key=lambda row: row["reached"])
+    reached = f"{say_count(best['reached'])} of {say_count(best['attempted'])} classes of a random linear classifier"
+    outcome = "passed" if passed(rows) else "failed"
+    return f"{outcome}: at the same budget the best method reached {reached} at {say_level(best['level'])}"
+
+
+def _findings(evidence: Evidence) -> str:
+    target = evidence.run.about.target
+    if not target.get("examined"):
+        return not_measured("it was not inspected for faults of its own")
+    found = [f"{item['name']}: {item['means'].rstrip('.')}" for item in target["findings"]]
+    return ". ".join([*found, ""]).strip() or "none: it was inspected, and nothing strange was found"
 
 
 def _survival(evidence: Evidence) -> str:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from torch import Tensor
 
 from trompe.core.numerics import level_odds
+from trompe.measure.metrics import Answer, usual_log_odds
 from trompe.run import ClassRecord, Kept, Run
 from trompe.run.history import Ancestor, lineages
 from trompe.run.painters import Painter, Place, painters
 from trompe.run.sheet import SHOWN_LEVEL
 from trompe.showing.networks import Natural, Network, natural, own_network, second_network
 from trompe.showing.pictures import Press
+from trompe.verbs.audit import answers_of
+from trompe.verbs.gate import best_odds
 
 Key = tuple[int, int, float]
 """Search, niche and level of a kept image; level 0 for the strongest."""
@@ -30,6 +32,7 @@ class Evidence:
         own: The run's target, if it can be asked again.
         second: Another network.
         natural: Real images, if the target has some.
+        told: What the target said of real images: those that the run judged, otherwise those of `natural`.
         answers: What the target says of each shown image, shape (classes,).
         opinions: What the second network says of each.
         verified: Log-odds that verification found, for every kept image it saw.
@@ -44,6 +47,7 @@ class Evidence:
     own: Network
     second: Network
     natural: Natural | None
+    told: list[Answer]
     answers: dict[Key, Tensor]
     opinions: dict[Key, Tensor]
     verified: dict[Key, float]
@@ -52,13 +56,25 @@ class Evidence:
 
     @property
     def labels(self) -> list[str]:
-        """The classes attempted, each once, in the target's order."""
-        attempted = {record.label for record in self.run.classes}
-        return [label for label in self.run.about.target["labels"] if label in attempted]
+        """The classes attempted that count, each once, in the target's order."""
+        count = set(self.run.labels_that_count)
+        return [label for label in self.run.about.target["labels"] if label in count]
+
+    @property
+    def spared(self) -> list[str]:
+        """The classes attempted that stay out of every rate, in the target's order."""
+        left = {record.label for record in self.run.classes}.difference(self.labels)
+        return [label for label in self.run.about.target["labels"] if label in left]
+
+    @property
+    def counted(self) -> list[ClassRecord]:
+        """What was kept for the classes that count."""
+        count = set(self.labels)
+        return [record for record in self.run.classes if record.label in count]
 
     @property
     def strongest(self) -> list[float]:
-        """Log-odds of the strongest image of every class that has one, whatever the method."""
+        """Log-odds of the strongest image of every class that counts and has one, whatever the method."""
         found = [best for label in self.labels if (best := self.run[label].strongest)]
         return [kept.log_odds for kept in found]
 
@@ -70,24 +86,26 @@ class Evidence:
     def looks_to(self, level: float) -> list[int]:
         """For every class that reached a level: how many evaluations the quickest search needed."""
         found: dict[str, int] = {}
-        for record in self.run.classes:
+        for record in self.counted:
             if kept := record.first(level):
                 found[record.label] = min(kept.evaluations, found.get(record.label, kept.evaluations))
         return list(found.values())
 
     def natural_median(self) -> float | None:
-        """Median log-odds of the class the target names for real images."""
-        return None if self.natural is None else median(self.natural.confidence)
+        """Median log-odds of the real images that are named rightly and accepted."""
+        return usual_log_odds(self.told)
 
     def above_natural(self) -> int | None:
-        """How many classes have an image above the natural median."""
+        """How many classes have a verified image that reaches that median; None where either was not measured."""
         middle = self.natural_median()
-        return None if middle is None else sum(odds > middle for odds in self.strongest)
+        if middle is None or not self.verified:
+            return None
+        return sum(odds >= middle for odds in best_odds(self.run).values())
 
     def reached(self, level: float) -> int:
         """In how many classes some kept image reaches a level."""
-        least, classes = level_odds(level), self.run.classes
-        return len({record.label for record in classes if any(kept.log_odds >= least for kept in record.kept())})
+        least = level_odds(level)
+        return len({record.label for record in self.counted if any(kept.log_odds >= least for kept in record.kept())})
 
 
 def shown_images(record: ClassRecord, level: float) -> list[tuple[Key, Kept]]:
@@ -102,12 +120,19 @@ def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evid
     images = dict(pair for record in run.classes for pair in shown_images(record, level))
     press = Press.of(len(run.classes), len(images), run.shape)
     own, other = own_network(run), second_network(run, second)
+    real = natural(own, run)
     keys, levels = list(images), [kept.levels for kept in images.values()]
     return Evidence(
-        run, public, level, press, own, other, natural(own, run),
+        run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
         verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
     )  # fmt: skip
+
+
+def _answers(real: Natural | None) -> list[Answer]:
+    if real is None:
+        return []
+    return [Answer(*row) for row in zip(real.classes, real.says, real.confidence, strict=True)]
 
 
 def _rows(keys: list[Key], odds: Tensor | None) -> Iterator[tuple[Key, Tensor]]:

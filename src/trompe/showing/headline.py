@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
-from trompe.run.trust import reservations
+from trompe.run.trust import first_line, reservations
 from trompe.showing.evidence import Evidence
 from trompe.showing.words import not_measured, say, say_count, say_level
 
@@ -27,13 +27,11 @@ class Figure:
 
 
 def warnings(evidence: Evidence) -> list[str]:
-    """What must be known before anything is believed; empty where all is well."""
-    run, said = evidence.run, reservations(evidence.run)
+    """What must be known before anything is believed, but for what the first line says; empty where all is well."""
+    run = evidence.run
+    said = [words for words in reservations(run) if words != first_line(run.about.target)]
     if not evidence.finished:
-        first = int(run.about.target.get("preprocessing", "unverified") == "unverified")
-        said.insert(
-            first, f"This run is not finished (state: {run.state}). What follows is what it had recorded so far."
-        )
+        said.insert(0, f"This run is not finished (state: {run.state}). What follows is what it had recorded so far.")
     kept = {(record.search, record.niche, item.level or 0.0): item.log_odds
             for record in run.classes for item in record.kept()}  # fmt: skip
     missing = [key for key in kept if key not in evidence.verified]
@@ -89,7 +87,8 @@ def figures(evidence: Evidence) -> list[Figure]:
         ),
         Figure(
             not_measured() if above is None else f"{say_count(above)} of {say_count(attempted)}",
-            "classes above the median real image" + ("" if natural is None else f" ({say(natural)})"),
+            "classes with a picture as sure as the median real one named rightly"
+            + ("" if natural is None else f" ({say(natural)})"),
         ),
         Figure(
             say_count(median(looks)) if looks else f"not within {say_count(_most(evidence))}",

@@ -8,6 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from trompe.run.trust import first_line, unverified
 from trompe.showing import curves, maps
 from trompe.showing import spread as spreads
 from trompe.showing.account import account
@@ -15,7 +16,7 @@ from trompe.showing.evidence import Evidence
 from trompe.showing.headline import figures, sentence, warnings
 from trompe.showing.natural import gallery
 from trompe.showing.pictures import MANY
-from trompe.showing.tables import reached_table, repeats_table, survival_table, transfer
+from trompe.showing.tables import control_table, reached_table, repeats_table, survival_table, transfer
 from trompe.showing.tiles import tiles
 from trompe.showing.words import say, say_count, say_level
 
@@ -29,8 +30,9 @@ def render(evidence: Evidence) -> str:
     return _template().render(
         evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
         script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
-        warnings=warnings(evidence), sentence=sentence(evidence), figures=figures(evidence),
-        tiles=tiles(evidence), many=len(run.classes) > MANY * run.repeats, methods=methods,
+        first_line=first_line(run.about.target), unverified=unverified(run.about.target), spared=evidence.spared,
+        control=control_table(evidence), warnings=warnings(evidence), sentence=sentence(evidence),
+        figures=figures(evidence), tiles=tiles(evidence), many=len(run.classes) > MANY * run.repeats, methods=methods,
         levels=[say_level(level) for level in run.about.levels], level=say_level(evidence.level),
         gallery=gallery(evidence), charts=curves.charts(evidence), plot=curves, has_paper=curves.has_paper(evidence),
         maps=maps.maps(evidence), legend=maps.legend(), table=reached_table(evidence), repeats=repeats_table(evidence),

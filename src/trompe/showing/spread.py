@@ -2,14 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
-import torch
-
-from trompe.core.numerics import confidence, level_odds
+from trompe.core.numerics import level_odds
+from trompe.measure.metrics import accuracy, calibration_error
 from trompe.showing.curves import Scale, Tick
 from trompe.showing.evidence import Evidence
-from trompe.showing.words import say, say_count, tick_odds
+from trompe.showing.words import not_measured, say, say_count, tick_odds
 
 WIDTH, LEFT, RIGHT, ROW = 480, 14, 14, 74
 _BIN = 5.0
@@ -49,23 +48,30 @@ class Spread:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often the target is right about real images beside how sure it is of them."""
+    """How often the target is right about real images beside how sure it is of them, in words.
 
-    right: int
-    images: int
-    mean: str
+    Attributes:
+        source: Where the images come from.
+        right: So many of so many, with an interval.
+        error: The expected calibration error.
+        median: Confidence of the median image that is named rightly and accepted.
+    """
+
+    source: str
+    right: str
+    error: str
     median: str
 
 
 def spread(evidence: Evidence) -> Spread | None:
     """Real images the network is right about, those it errs about, the strongest grown ones; None without any."""
     kinds: list[tuple[str, str, list[float]]] = []
-    if (real := evidence.natural) is not None:
-        pairs = list(zip(real.confidence, real.right, strict=True))
-        kinds.append(("real, named rightly", "circle", [odds for odds, right in pairs if right]))
-        kinds.append(("real, named wrongly", "cross", [odds for odds, right in pairs if not right]))
+    told = evidence.told
+    kinds.append(("real, named rightly", "circle", [one.log_odds for one in told if one.right]))
+    kinds.append(("real, named wrongly", "cross", [one.log_odds for one in told if one.true >= 0 and not one.right]))
+    kinds.append(("real, of a class not told", "circle", [one.log_odds for one in told if one.true < 0]))
     for method in dict.fromkeys(search.method for search in evidence.run.searches):
-        best = [r.strongest.log_odds for r in evidence.run.classes if r.method == method and r.strongest]
+        best = [r.strongest.log_odds for r in evidence.counted if r.method == method and r.strongest]
         kinds.append((f"{method}, strongest of each class", "square", best))
     kinds = [kind for kind in kinds if kind[2]]
     if not kinds:
@@ -83,12 +89,19 @@ def spread(evidence: Evidence) -> Spread | None:
 
 
 def calibration(evidence: Evidence) -> Calibration | None:
-    """Accuracy and mean confidence on the real images; None without any."""
-    real = evidence.natural
-    if real is None:
+    """Accuracy, calibration error and usual confidence on the real images; None without any."""
+    told = evidence.told
+    if not told:
         return None
-    mean = fmean(confidence(torch.tensor(real.confidence, dtype=torch.float64)).tolist())
-    return Calibration(sum(real.right), len(real.images), f"{100 * mean:.1f} %", say(median(real.confidence)))
+    source = evidence.run.measured.get("natural", {}).get("source", "samples that come with the target")
+    share, error, usual = accuracy(told), calibration_error(told), evidence.natural_median()
+    unknown = not_measured("their classes are not told")
+    return Calibration(
+        f"{say_count(len(told))} real images ({source})",
+        unknown if share is None else str(share),
+        unknown if error is None else f"{100 * error:.1f} %",
+        not_measured() if usual is None else say(usual),
+    )
 
 
 def _apart(ticks: list[Tick]) -> list[Tick]:

@@ -30,7 +30,7 @@ def reached_table(evidence: Evidence) -> Table:
         spent = f"not within {say_count(run.searches[record.search].evaluations)}"
         looks = [say_count(kept.evaluations) if (kept := record.first(level)) else spent for level in levels]
         best = say(record.strongest.log_odds) if record.strongest else "not measured"
-        rows.append([record.label, say_method(evidence, record), *looks, best])
+        rows.append([say_label(evidence, record.label), say_method(evidence, record), *looks, best])
     head = ["class", "method", *(f"looks to {say_level(level)}" for level in levels), "strongest"]
     return Table(head, rows, max(0, len(run.classes) - MOST_ROWS))
 
@@ -54,11 +54,26 @@ def repeats_table(evidence: Evidence) -> Table | None:
     shares = {level: run.repeated(level) for level in run.about.levels}
     places = list(shares[run.about.levels[0]])
     rows = [
-        [label, method, *(say_share(shares[level][label, method]) for level in run.about.levels)]
+        [say_label(evidence, label), method, *(say_share(shares[level][label, method]) for level in run.about.levels)]
         for label, method in places[:MOST_ROWS]
     ]
     head = ["class", "method", *(f"runs that reached {say_level(level)}" for level in run.about.levels)]
     return Table(head, rows, max(0, len(places) - MOST_ROWS))
+
+
+def control_table(evidence: Evidence) -> Table | None:
+    """What each method reached against the positive control; None where it was not run."""
+    rows = evidence.run.measured.get("control") or []
+    if not rows:
+        return None
+    head = ["method", "reached", "attempted", "looks"]
+    cells = [[row["method"], *(say_count(row[key]) for key in ("reached", "attempted", "evaluations"))] for row in rows]
+    return Table(head, cells, 0)
+
+
+def say_label(evidence: Evidence, label: str) -> str:
+    """A label, and where it stays out of every rate, that it does."""
+    return f"{label} (not counted)" if label in evidence.spared else label
 
 
 def say_share(share: Share) -> str:
@@ -79,7 +94,7 @@ def transfer(evidence: Evidence) -> str:
     labels, level = evidence.run.about.target["labels"], evidence.level
     found = [
         (odds, labels.index(record.label))
-        for record in evidence.run.classes
+        for record in evidence.counted
         if (odds := evidence.opinions.get((record.search, record.niche, 0.0))) is not None
     ]
     same = sum(int(odds.argmax()) == own for odds, own in found)

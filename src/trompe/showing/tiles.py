@@ -49,6 +49,7 @@ class Tile:
 
     number: int
     label: str
+    spared: str
     method: str
     group: int
     repeat: int
@@ -101,6 +102,7 @@ def _tile(evidence: Evidence, record: ClassRecord, place: Place, painted: dict[P
     return Tile(
         number=place[0],
         label=record.label,
+        spared=_spared(evidence, record.label),
         method=say_method(evidence, record),
         group=place[1],
         repeat=_repeat(evidence, record),
@@ -116,6 +118,17 @@ def _tile(evidence: Evidence, record: ClassRecord, place: Place, painted: dict[P
         painting=painted.get((record.search, record.niche)),
         cost=first.evaluations if first else spent + 1,
         odds=record.strongest.log_odds if record.strongest else -1e9,
+    )
+
+
+def _spared(evidence: Evidence, label: str) -> str:
+    """Why a class stays out of every rate; empty where it counts."""
+    if label not in evidence.spared:
+        return ""
+    return (
+        "for none of these: not counted"
+        if label == evidence.run.about.target.get("abstain")
+        else "harmless: not counted"
     )
 
 

@@ -34,7 +34,7 @@ class Comparison:
     """Two runs, paired by method and class.
 
     Attributes:
-        pairs: Every method and class that both attempted.
+        pairs: Every method and class that both attempted and that counts in both.
         differing: What was not the same in both, so that the comparison is not one of targets alone; empty where
             everything was.
     """
@@ -114,7 +114,10 @@ def worse(run: Run, baseline: Run) -> Measured:
 
 def _strongest(run: Run) -> dict[tuple[str, str], float | None]:
     found: dict[tuple[str, str], float | None] = {}
+    count = set(run.labels_that_count)
     for record in run.classes:
+        if record.label not in count:
+            continue
         odds = record.strongest.log_odds if record.strongest else None
         held = found.get((record.method, record.label))
         found[record.method, record.label] = odds if held is None else max(held, odds if odds is not None else held)

@@ -95,7 +95,7 @@ def hiding(run: Run) -> tuple[str, ...]:
     findings = [f"finding {item['name']}" for item in target.get("findings", ()) if item["hides"]]
     if not target.get("examined"):
         findings.append("the target was not examined")
-    labels = judged_labels(run)
+    labels = run.labels_that_count
     missing = [label for label in labels if run[label].strongest is None]
     if missing:
         findings.append(f"{len(missing)} of {len(labels)} classes were not attempted")
@@ -112,16 +112,9 @@ def hiding(run: Run) -> tuple[str, ...]:
     return tuple(findings)
 
 
-def judged_labels(run: Run) -> list[str]:
-    """Labels that count: all that were asked for but the harmless ones and the one for none of these."""
-    target = run.about.target
-    spared = {*target.get("harmless", ()), target.get("abstain", "")}
-    return [label for label in dict.fromkeys(record.label for record in run.classes) if label not in spared]
-
-
 def best_odds(run: Run) -> dict[str, float]:
     """By label that counts: log-odds of the strongest image that was read back; -inf where there is none."""
-    told, found = run.judgements(), dict.fromkeys(judged_labels(run), -inf)
+    told, found = run.judgements(), dict.fromkeys(run.labels_that_count, -inf)
     for record in run.classes:
         odds = told.get((record.search, record.niche, 0.0))
         if record.label in found and odds is not None:
@@ -157,7 +150,7 @@ def _share(best: dict[str, float], odds: float, what: str) -> Measured:
 
 def _looks(run: Run, odds: float) -> Measured:
     """Median over classes of the evaluations of the cheapest method; one that was not reached took more than all."""
-    labels = set(judged_labels(run))
+    labels = set(run.labels_that_count)
     found = []
     for search in run.searches:
         records = [record for record in run.classes if record.search == search.number and record.label in labels]
