@@ -421,9 +421,8 @@ def test_a_second_network_that_does_not_fit_is_not_asked(digits: trompe.Run, tmp
         trompe.report(digits.folder, second="lenet-mnist-c")
 
 
-def test_the_contact_sheet_shows_each_image_and_is_what_a_notebook_shows(digits: trompe.Run, page: Node) -> None:
-    assert page, "the sheet is written with the page"
-    sheet = file_pixels(digits.folder / "contact-sheet.png")
+def test_the_contact_sheet_shows_each_image_and_is_what_a_notebook_shows(digits: trompe.Run) -> None:
+    sheet = file_pixels(trompe.report(digits.folder).with_name("contact-sheet.png"))
     for label in DIGITS:
         kept = digits[label].first(0.99) or digits[label].strongest
         large = kept.levels[0].numpy().repeat(8, 0).repeat(8, 1)
