@@ -9,7 +9,7 @@ from trompe.run import Run
 from trompe.run.painters import Painter, middle_size, painters
 from trompe.run.read import SearchRecord
 from trompe.run.survived import counted
-from trompe.run.trust import reservations
+from trompe.run.trust import opening, reservations
 from trompe.showing.tables import say_share
 
 _TOP, _SURVIVAL = 0.9999, 0.99
@@ -23,14 +23,17 @@ def describe(run: Run) -> list[str]:
         lines.append(f"{search.method:<15}{_which(run, search)} {_counts(records)}")
     searches = run.searches
     evaluations, seconds = sum(search.evaluations for search in searches), sum(search.seconds for search in searches)
-    odds = [record.strongest.log_odds for record in run.classes if record.strongest]
+    counted = set(run.counted)
+    odds = [record.strongest.log_odds for record in run.classes if record.strongest and record.label in counted]
     rate = evaluations / seconds if seconds else 0.0
     best = f" (each in the best of {run.repeats} runs)" if run.repeats > 1 else ""
     counts = ", ".join(f"{run.confident(level)} at {100 * level:g} %" for level in run.about.levels[2:])
+    opened = opening(run.about.target)
     return [
+        *opened,
         *lines,
         "",
-        *_first(run),
+        *(f"note       {said}" for said in reservations(run) if said not in opened),
         f"{run.about.target['name']} is confident of nonsense: {counts}{best}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
@@ -85,11 +88,6 @@ def _networks(run: Run) -> list[str]:
         f"networks   {method}: median {nodes:g} nodes, {connections:g} connections"
         for method, (nodes, connections) in sizes.items()
     ]
-
-
-def _first(run: Run) -> list[str]:
-    """What must be known before the numbers: the first line where nothing vouches for them."""
-    return [f"note       {said}" for said in reservations(run)]
 
 
 def _remote(run: Run) -> list[str]:

@@ -172,8 +172,15 @@ class Run:
         records = [record for record in self.classes if record.label == label]
         return max(records, key=lambda record: record.strongest.log_odds if record.strongest else -torch.inf)
 
+    @property
+    def counted(self) -> list[str]:
+        """The labels that count in every rate: all that were attempted, but for the harmless and "none of these"."""
+        target = self.about.target
+        spared = {*target.get("harmless", ()), target.get("abstain", "")}
+        return [label for label in dict.fromkeys(record.label for record in self.classes) if label not in spared]
+
     def confident(self, level: float) -> Count:
-        """In how many classes some kept image reaches the level.
+        """In how many of the classes that count some kept image reaches the level.
 
         Raises:
             BadInput: The run kept no first images for that level.
@@ -181,7 +188,7 @@ class Run:
         self._check_level(level)
         least = level_odds(level)
         reached = {record.label for record in self.classes if any(kept.log_odds >= least for kept in record.kept())}
-        return Count(len(reached), len({record.label for record in self.classes}))
+        return Count(len(reached.intersection(self.counted)), len(self.counted))
 
     def repeated(self, level: float) -> dict[tuple[str, str], Share]:
         """By label and method: in how many repeats some image reached the level, with a Wilson interval over repeats.

@@ -122,13 +122,13 @@ def _class_entry(run: Run, record: ClassRecord, judgements: dict[tuple[int, int,
 
 
 def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[str, Any]:
-    odds = [best.log_odds for label in dict.fromkeys(r.label for r in run.classes) if (best := run[label].strongest)]
+    odds = [best.log_odds for label in run.counted if (best := run[label].strongest)]
     images = {(r.search, r.niche, k.level or 0.0): k.log_odds for r in run.classes for k in r.kept()}
     gaps = [abs(judgements[key] - odds) for key, odds in images.items() if key in judgements]
     counts = {f"{level:g}": run.confident(level) for level in run.about.levels}
     middle = median(odds) if odds else None
     return {
-        "attempted": len({record.label for record in run.classes}),
+        "attempted": len(run.counted),
         "median_confidence": NOT_MEASURED if middle is None else _probability(middle),
         "median_log_odds": NOT_MEASURED if middle is None else middle,
         "median_in_words": NOT_MEASURED if middle is None else say_confidence(middle),

@@ -52,9 +52,9 @@ class Evidence:
 
     @property
     def labels(self) -> list[str]:
-        """The classes attempted, each once, in the target's order."""
-        attempted = {record.label for record in self.run.classes}
-        return [label for label in self.run.about.target["labels"] if label in attempted]
+        """The classes attempted that count, each once, in the target's order."""
+        counted = set(self.run.counted)
+        return [label for label in self.run.about.target["labels"] if label in counted]
 
     @property
     def strongest(self) -> list[float]:
@@ -70,8 +70,9 @@ class Evidence:
     def looks_to(self, level: float) -> list[int]:
         """For every class that reached a level: how many evaluations the quickest search needed."""
         found: dict[str, int] = {}
+        labels = set(self.labels)
         for record in self.run.classes:
-            if kept := record.first(level):
+            if record.label in labels and (kept := record.first(level)):
                 found[record.label] = min(kept.evaluations, found.get(record.label, kept.evaluations))
         return list(found.values())
 
@@ -86,8 +87,9 @@ class Evidence:
 
     def reached(self, level: float) -> int:
         """In how many classes some kept image reaches a level."""
-        least, classes = level_odds(level), self.run.classes
-        return len({record.label for record in classes if any(kept.log_odds >= least for kept in record.kept())})
+        least, labels = level_odds(level), set(self.labels)
+        found = [record for record in self.run.classes if any(kept.log_odds >= least for kept in record.kept())]
+        return len(labels & {record.label for record in found})
 
 
 def shown_images(record: ClassRecord, level: float) -> list[tuple[Key, Kept]]:

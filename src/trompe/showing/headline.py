@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
-from trompe.run.trust import reservations
+from trompe.run.trust import doubted, reservations
 from trompe.showing.evidence import Evidence
 from trompe.showing.words import not_measured, say, say_count, say_level
 
@@ -30,7 +30,7 @@ def warnings(evidence: Evidence) -> list[str]:
     """What must be known before anything is believed; empty where all is well."""
     run, said = evidence.run, reservations(evidence.run)
     if not evidence.finished:
-        first = int(run.about.target.get("preprocessing", "unverified") == "unverified")
+        first = int(doubted(run.about.target))
         said.insert(
             first, f"This run is not finished (state: {run.state}). What follows is what it had recorded so far."
         )

@@ -114,7 +114,10 @@ def worse(run: Run, baseline: Run) -> Measured:
 
 def _strongest(run: Run) -> dict[tuple[str, str], float | None]:
     found: dict[tuple[str, str], float | None] = {}
+    counted = set(run.counted)
     for record in run.classes:
+        if record.label not in counted:
+            continue
         odds = record.strongest.log_odds if record.strongest else None
         held = found.get((record.method, record.label))
         found[record.method, record.label] = odds if held is None else max(held, odds if odds is not None else held)
