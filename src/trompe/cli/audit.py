@@ -1,17 +1,21 @@
 """`trompe audit TARGET`."""
 
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 from trompe.cli.fool import drive
 from trompe.cli.parse import parse, plain
 from trompe.settings import AuditSettings
 
+_UNDECIDED = 4
+
 
 def run(words: list[str]) -> int:
     """Run the command; returns its exit code: that of the gate, where there are conditions."""
     settings, show = parse("audit", AuditSettings, words)
+    from trompe.core.errors import TargetError
     from trompe.measure.gate import parse_condition
+    from trompe.run import open_run
     from trompe.showing.gates import check_output
     from trompe.verbs.audit import prepare_audit
     from trompe.verbs.gate import check_conditions, gate
@@ -19,18 +23,26 @@ def run(words: list[str]) -> int:
     wanted = [parse_condition(text) for text in settings.fail_on]
     for path in settings.output:
         check_output(path)
+    baseline = None if settings.baseline is None else open_run(settings.baseline)
     prepared = prepare_audit(settings)
-    check_conditions(wanted, prepared.target, natural=prepared.natural, baseline=settings.baseline is not None)
+    check_conditions(wanted, prepared.target, natural=prepared.natural, baseline=baseline is not None)
     if settings.plan or not (show.quiet or show.json):
         _say_plan(prepared, sys.stdout if settings.plan else sys.stderr)
     if settings.plan:
         return 0
-    judge = (lambda found: gate(found, settings.fail_on, settings.baseline)) if wanted else None
-    with prepared.session() as session:
-        return drive(session, show, page=True, outputs=settings.output, judge=judge)
+    judge = (lambda found: gate(found, settings.fail_on, baseline)) if wanted else None
+    try:
+        with prepared.session() as session:
+            return drive(session, show, page=True, outputs=settings.output, judge=judge)
+    except TargetError as error:
+        if not wanted:
+            raise
+        print(plain(f"trompe: {error}"), file=sys.stderr)
+        print("gate       undecided: the target stopped answering; go on with --resume", file=sys.stderr)
+        return _UNDECIDED
 
 
-def _say_plan(prepared: Any, where: TextIO) -> None:
+def _say_plan(prepared: Any, where: Any) -> None:
     from trompe.run.trust import first_line, questions
     from trompe.verbs.methods import parse_time
     from trompe.verbs.plan import audit_plan

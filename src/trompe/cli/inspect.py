@@ -54,6 +54,7 @@ def _meaning(status: str) -> str:
         "declared": "somebody stated it",
         "confirmed": "labelled images show that it is right",
         "unverified": "nobody stated it; try --images FOLDER, or declare it in a target file (--save FILE)",
+        "contradicted": "somebody stated it, but labelled images speak against it",
     }[status]
 
 

@@ -9,7 +9,7 @@ from trompe.run import Run
 from trompe.run.painters import Painter, middle_size, painters
 from trompe.run.read import SearchRecord
 from trompe.run.survived import counted
-from trompe.run.trust import reservations
+from trompe.run.trust import opening, reservations
 from trompe.showing.tables import say_share
 
 _TOP, _SURVIVAL = 0.9999, 0.99
@@ -28,10 +28,12 @@ def describe(run: Run) -> list[str]:
     rate = evaluations / seconds if seconds else 0.0
     best = f" (each in the best of {run.repeats} runs)" if run.repeats > 1 else ""
     counts = ", ".join(f"{run.confident(level)} at {100 * level:g} %" for level in run.about.levels[2:])
+    opened = opening(run.about.target)
     return [
+        *opened,
         *lines,
         "",
-        *_first(run),
+        *(f"note       {said}" for said in reservations(run) if said not in opened),
         f"{run.about.target['name']} is confident of nonsense: {counts}{best}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",

@@ -104,7 +104,7 @@ def parse_condition(text: str) -> Condition:
             where="--fail-on",
             do="For example --fail-on 'confident@0.99 > 0.2'; L is a confidence, operating or tpr95.",
         )
-    return Condition(text.strip(), metric, level, op, value)
+    return Condition(" ".join(text.split()), metric, level, op, value)
 
 
 def judge_condition(condition: Condition, measured: Measured | None, hidden: Sequence[str]) -> Judged:
@@ -138,7 +138,7 @@ def judge_condition(condition: Condition, measured: Measured | None, hidden: Seq
     return Judged(condition.text, "passed", measured.words)
 
 
-def verdict(judged: Sequence[Judged], unverified: bool) -> Outcome:
+def verdict(judged: Sequence[Judged], *, unverified: bool) -> Outcome:
     """All conditions together: failed where one is, passed only where all are.
 
     Where nobody vouches for the preprocessing it is undecided, whatever came out.

@@ -4,10 +4,11 @@ from typing import Any
 
 from trompe.run.read import Run
 
-
-def unverified(target: dict[str, Any]) -> bool:
-    """Whether nothing vouches for the target's preprocessing."""
-    return bool(target.get("preprocessing", "unverified") == "unverified")
+DOUBTED = {
+    "unverified": "nobody declared the preprocessing and no labelled images confirmed it",
+    "contradicted": "labelled images contradict the preprocessing that was declared",
+}
+"""States of preprocessing in which a gate decides nothing, and what they mean."""
 
 
 def first_line(target: dict[str, Any]) -> str:
@@ -17,13 +18,20 @@ def first_line(target: dict[str, Any]) -> str:
         target: What a run records of its target.
     """
     status = target.get("preprocessing", "unverified")
-    told = {
-        "declared": "preprocessing declared",
-        "confirmed": "preprocessing confirmed by labelled images",
-        "unverified": "UNVERIFIED: nobody declared the preprocessing and no labelled images confirmed it; the numbers "
-        "may be about the wrong input",
-    }
+    if status in DOUBTED:
+        return f"{target['name']}: UNVERIFIED: {DOUBTED[status]}; the numbers may be about the wrong input"
+    told = {"declared": "preprocessing declared", "confirmed": "preprocessing confirmed by labelled images"}
     return f"{target['name']}: {told[status]}"
+
+
+def doubted(target: dict[str, Any]) -> bool:
+    """Whether nothing vouches for the target's preprocessing, or labelled images speak against it."""
+    return target.get("preprocessing", "unverified") in DOUBTED
+
+
+def opening(target: dict[str, Any]) -> list[str]:
+    """What a terminal says before any number: a doubted preprocessing, and what only the user can say."""
+    return [*([first_line(target)] if doubted(target) else []), *questions(target)]
 
 
 def questions(target: dict[str, Any]) -> list[str]:
@@ -39,10 +47,8 @@ def questions(target: dict[str, Any]) -> list[str]:
 
 def reservations(run: Run) -> list[str]:
     """Everything that makes the run's numbers worth less, one sentence each; empty where nothing does."""
-    target, said = run.about.target, []
-    if unverified(target):
-        said.append(first_line(target))
-    said += questions(target)
+    target = run.about.target
+    said = opening(target)
     said += [f"Finding {item['name']}: {item['means']}" for item in target.get("findings", ())]
     rows = run.measured.get("control") or []
     if rows and not any(row["reached"] >= 0.9 * row["attempted"] for row in rows):

@@ -10,7 +10,7 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import say_confidence
 from trompe.run import Run
 from trompe.run.results import results
-from trompe.run.trust import first_line, reservations
+from trompe.run.trust import DOUBTED, first_line, reservations
 from trompe.verbs.gate import MODESTY, Gate, best_odds
 
 Write = Callable[[Path, Run, Gate | None], None]
@@ -69,7 +69,7 @@ def _html(path: Path, run: Run, gate: Gate | None) -> None:
 
 def _junit(path: Path, run: Run, gate: Gate | None) -> None:
     judged = gate.judged if gate else ()
-    forced = gate is not None and gate.outcome == "undecided" and gate.preprocessing == "unverified"
+    forced = gate is not None and gate.outcome == "undecided" and gate.preprocessing in DOUBTED
     counts = {
         "tests": len(judged),
         "failures": 0 if forced else sum(one.outcome == "failed" for one in judged),

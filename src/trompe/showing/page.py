@@ -8,7 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from trompe.run.trust import first_line, unverified
+from trompe.run.trust import doubted, first_line
 from trompe.showing import curves, maps
 from trompe.showing import spread as spreads
 from trompe.showing.account import account
@@ -30,7 +30,7 @@ def render(evidence: Evidence) -> str:
     return _template().render(
         evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
         script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
-        first_line=first_line(run.about.target), unverified=unverified(run.about.target), spared=evidence.spared,
+        first_line=first_line(run.about.target), unverified=doubted(run.about.target), spared=evidence.spared,
         control=control_table(evidence), warnings=warnings(evidence), sentence=sentence(evidence),
         figures=figures(evidence), tiles=tiles(evidence), many=len(run.classes) > MANY * run.repeats, methods=methods,
         levels=[say_level(level) for level in run.about.levels], level=say_level(evidence.level),

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trompe.core.check import check_images
+from trompe.core.check import check_images, check_name
 from trompe.core.errors import TargetError
 from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
@@ -132,7 +132,9 @@ def foreign(
     spec = ImageSpec(*declared_shape(full, name))
     first = ForeignTarget(name, model, spec, (), replace(full, abstain=""), needed)
     classes = first.judge(torch.zeros(1, *spec.shape)).logits.shape[1]
-    return replace(first, labels=name_classes(read_labels(full.labels), classes, name), declared=full)
+    labels = name_classes(read_labels(full.labels), classes, name)
+    check_declared_labels(full, labels)
+    return replace(first, labels=labels, declared=full)
 
 
 def declared_shape(declared: Declaration, name: str) -> tuple[int, int, int]:
@@ -175,6 +177,18 @@ def name_classes(labels: tuple[str, ...], classes: int, name: str) -> tuple[str,
     named = labels or tuple(map(str, range(classes)))
     repeated = {label for label in named if named.count(label) > 1} if len(set(named)) < len(named) else set()
     return tuple(f"{label} ({i})" if label in repeated else label for i, label in enumerate(named))
+
+
+def check_declared_labels(declared: Declaration, labels: tuple[str, ...]) -> None:
+    """Refuse a harmless class or one for "none of these" that the target does not have.
+
+    Raises:
+        BadInput: It has no such label; the nearest one is suggested.
+    """
+    for label in declared.harmless:
+        check_name(label, labels, "harmless")
+    if declared.abstain:
+        check_name(declared.abstain, labels, "abstain")
 
 
 def abstention(logits: Logits, labels: tuple[str, ...], abstain: str) -> Float[Tensor, "n classes"] | None:

@@ -11,6 +11,7 @@ from trompe.core.types import Target
 from trompe.targets.access import Access
 from trompe.targets.callables import from_factory, from_object
 from trompe.targets.declaration import ENDING, Declaration, read_declaration
+from trompe.targets.foreign import check_declared_labels
 from trompe.targets.trained import CARD, load_trained
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -109,6 +110,7 @@ def _open_trained(text: str, declared: Declaration) -> Target:
     folder = Path(text)
     found = load_trained(folder, folder.resolve().name) if (folder / CARD).is_file() else None
     target = found or load_trained(bundled_targets()[text], text)
+    check_declared_labels(declared, target.labels)
     return replace(target, declared=declared.completed(target.declared))
 
 

@@ -16,8 +16,8 @@ from trompe.targets.preflight import Finding, preflight, refuse_silence
 from trompe.targets.preprocessing import PLAIN, Preprocessing
 from trompe.targets.torch import Prepared, TorchTarget
 
-Status = Literal["declared", "confirmed", "unverified"]
-"""Of preprocessing: stated by somebody, or shown right by labelled images, or neither."""
+Status = Literal["declared", "confirmed", "unverified", "contradicted"]
+"""Of preprocessing: stated by somebody; shown right by labelled images; neither; stated, and shown wrong by them."""
 
 _TIMES = 5
 
@@ -94,6 +94,16 @@ class LowestOfFive:
     def declared(self) -> Declaration:
         """Of the inner target."""
         return declared_of(self.inner)
+
+    @property
+    def line(self) -> Any:
+        """To the server behind which the inner target is; None where it is on this machine."""
+        return getattr(self.inner, "line", None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Of the inner target."""
+        return tuple(getattr(self.inner, "notes", ()))
 
     @property
     def mean_image(self) -> Tensor | None:

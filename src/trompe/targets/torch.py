@@ -13,7 +13,7 @@ from trompe.core.errors import TargetError
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs
 from trompe.targets.declaration import Declaration, read_labels
-from trompe.targets.foreign import abstention, declared_shape, name_classes
+from trompe.targets.foreign import abstention, check_declared_labels, declared_shape, name_classes
 from trompe.targets.preprocessing import PLAIN, Preprocessing
 from trompe.targets.reading import Reading
 
@@ -148,7 +148,9 @@ def from_module(name: str, net: nn.Module, declared: Declaration, known: Declara
     with torch.inference_mode():
         logits = two.judge(torch.zeros(1, *spec.shape)).logits
     classes = logits.shape[1] if logits.ndim == 2 else 0
-    return replace(two, labels=name_classes(read_labels(full.labels), classes, name), declared=full)
+    labels = name_classes(read_labels(full.labels), classes, name)
+    check_declared_labels(full, labels)
+    return replace(two, labels=labels, declared=full)
 
 
 def _bytes(value: Tensor) -> bytes:

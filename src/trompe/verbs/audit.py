@@ -17,7 +17,7 @@ from trompe.run import Run
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
 from trompe.targets import ForeignTarget, bundled_targets
-from trompe.targets.ready import Ready, make_ready
+from trompe.targets.ready import LowestOfFive, Ready, make_ready
 from trompe.verbs.control import control
 from trompe.verbs.fool import Attempt, Session, describe_target, open_target, stored_settings
 from trompe.verbs.inspect import examine
@@ -33,6 +33,8 @@ _SHARED = (
     "resume",
 )  # fmt: skip
 _TOP = 0.9999
+_PAINTED = (1, 3)
+"""Channels of the images that a small network can paint."""
 _SEARCHING = 0.8
 """Of the time: the rest is for verifying, the control and natural images."""
 _PHOTOGRAPHS = 200
@@ -211,14 +213,22 @@ def audit_with(settings: AuditSettings, target: Target | None) -> Run:
 
 
 def possible_methods(settings: AuditSettings, ready: Ready) -> tuple[Method, ...]:
-    """The methods to try: those asked for; where none were, all but gradient ascent on what has no gradient."""
-    asked = settings.methods != AuditSettings.methods
-    climbable = not isinstance(ready.target, ForeignTarget) and not any(
+    """The methods to try: those asked for; where none were, all that this target can be tried with.
+
+    Gradient ascent is left out on what has no gradient, and networks that paint on other than 1 or 3 channels.
+    """
+    if settings.methods != AuditSettings.methods:
+        return settings.methods
+    target = ready.target.inner if isinstance(ready.target, LowestOfFive) else ready.target
+    climbable = not isinstance(target, ForeignTarget) and not any(
         finding.name in ("no-gradient", "masked-gradient") for finding in ready.findings
     )
-    if asked or climbable:
-        return settings.methods
-    return tuple(method for method in settings.methods if not method.endswith("-ascend"))
+    painted = target.spec.shape[0] in _PAINTED
+    return tuple(
+        method
+        for method in settings.methods
+        if (climbable or not method.endswith("-ascend")) and (painted or not method.startswith("cppn-"))
+    )
 
 
 def _distrust(target: Target, settings: AuditSettings) -> Ready:

@@ -12,6 +12,7 @@ from trompe.core.numerics import level_odds
 from trompe.measure.gate import Condition, Judged, Measured, Outcome, judge_condition, parse_condition, verdict
 from trompe.measure.metrics import odds_that_pass, usual_log_odds
 from trompe.run import ClassRecord, Run, open_run
+from trompe.run.trust import DOUBTED
 from trompe.verbs.audit import answers_of
 from trompe.verbs.compare import worse
 from trompe.verbs.control import passed
@@ -27,7 +28,7 @@ class Gate:
     Attributes:
         outcome: Of all conditions together.
         judged: Each condition and what came of it.
-        preprocessing: Whether anything vouches for it: declared, confirmed or unverified.
+        preprocessing: Whether anything vouches for it: declared, confirmed, unverified or contradicted.
         hidden: Why a failure may have gone unseen; empty where the measurement can be trusted.
     """
 
@@ -46,8 +47,8 @@ class Gate:
         heads = {"passed": "pass", "failed": "FAIL", "undecided": "undecided"}
         found = [f"{heads[one.outcome]:<10} {one.condition}: {one.words}" for one in self.judged]
         first = f"gate       {self.outcome}"
-        if self.preprocessing == "unverified":
-            first += ": nobody declared the preprocessing and no labelled images confirmed it"
+        if self.preprocessing in DOUBTED:
+            first += f": {DOUBTED[self.preprocessing]}"
         return [first, *found, *([MODESTY] if self.outcome == "passed" else [])]
 
 
@@ -69,7 +70,7 @@ def gate(run: Run | Path | str, conditions: Sequence[str], baseline: Run | Path 
     hidden = hiding(run)
     judged = tuple(judge_condition(one, _measure(one, run, other), hidden) for one in wanted)
     status = str(run.about.target.get("preprocessing", "unverified"))
-    return Gate(verdict(judged, status == "unverified"), judged, status, hidden)
+    return Gate(verdict(judged, unverified=status in DOUBTED), judged, status, hidden)
 
 
 def check_conditions(wanted: Sequence[Condition], target: dict[str, Any], *, natural: bool, baseline: bool) -> None:
@@ -151,17 +152,16 @@ def _share(best: dict[str, float], odds: float, what: str) -> Measured:
 def _looks(run: Run, odds: float) -> Measured:
     """Median over classes of the evaluations of the cheapest method; one that was not reached took more than all."""
     labels = set(run.labels_that_count)
-    found = []
+    found = []  # at least, at most, method: a search that ended early was cheap to run and proves little
     for search in run.searches:
         records = [record for record in run.classes if record.search == search.number and record.label in labels]
         took = sorted(_evaluations(run, record, odds) for record in records)
         middle = median_low(took) if took else inf
-        found.append((min(middle, search.evaluations + 1), middle, search))
-    least, middle, search = min(found, key=lambda item: item[:2])
-    if middle == inf:
-        most = max(search.evaluations for search in run.searches)
-        return Measured(most + 1, inf, f"not within {most:,} evaluations in the median class")
-    return Measured(least, least, f"{middle:,.0f} evaluations in the median class by {search.method}")
+        found.append((min(middle, search.evaluations + 1), middle, search.method))
+    least, (most, method) = min(item[0] for item in found), min(item[1:] for item in found)
+    if most == inf:
+        return Measured(least, inf, f"not within {least - 1:,.0f} evaluations in the median class")
+    return Measured(least, most, f"{most:,.0f} evaluations in the median class by {method}")
 
 
 def _evaluations(run: Run, record: ClassRecord, odds: float) -> float:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 from trompe.core.errors import BadInput, TargetError
@@ -20,7 +20,8 @@ from trompe.verbs.keywords import keywords
 from trompe.verbs.natural import judge_natural, natural_images, right_log_likelihood
 
 _BATCH = 32
-_ENOUGH = 10
+_ENOUGH, _MANY = 10, 30
+_SATURATED = 40.0
 _BYTES = (0.0, 255.0)
 
 _PLAUSIBLE: dict[str, Preprocessing] = {
@@ -50,6 +51,8 @@ class Trial:
         accuracy: Share of images named rightly.
         likelihood: Mean log-probability of the right class.
         each: The same of each image.
+        right: Of each image, whether it is named rightly.
+        typical: Median log-odds of the class that an image is named.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Trial:
     accuracy: Share
     likelihood: float
     each: Sequence[float]
+    right: Sequence[bool] = ()
+    typical: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,12 @@ def examine(target: Target, images: Path | None, limit: int | None) -> Inspectio
         return Inspection(ready, (), None)
     trials = tuple(sorted(_trials(ready.target, images, limit), key=lambda trial: -trial.likelihood))
     confirmed = confirms(trials, len(target.labels)) if trials else None
-    status = "confirmed" if confirmed and ready.preprocessing == "unverified" else ready.preprocessing
+    status = ready.preprocessing
+    wrong = contradicts(trials, len(target.labels))
+    if status == "unverified" and confirmed and not wrong:
+        status = "confirmed"
+    elif status == "declared" and wrong:
+        status = "contradicted"
     return Inspection(replace(ready, preprocessing=status), trials, confirmed)
 
 
@@ -114,7 +124,36 @@ def confirms(trials: Sequence[Trial], classes: int) -> bool:
     return not any(_clearly_better(trial.each, own.each) for trial in trials if trial is not own)
 
 
+def contradicts(trials: Sequence[Trial], classes: int) -> bool:
+    """Whether labelled images speak against the target's own preprocessing, so that a declaration is not believed.
+
+    They do where another preprocessing names more of them rightly, by over three standard errors image by image; where,
+    of at least thirty, it names no more rightly than chance would; and where it makes the target sure of real images
+    as no network is (median log-odds above 40), but another, that names no fewer of them rightly, does not: numbers
+    far too large leave the names as they are. How an image is brought to size is left out: it does not touch what is
+    searched.
+    """
+    own = next((trial for trial in trials if trial.name == OWN), None)
+    if own is None:
+        return False
+    if own.accuracy.of >= _MANY and own.accuracy.low < 1.0 / classes:
+        return True
+    others = [trial for trial in trials if trial.preprocessing.fit == own.preprocessing.fit]
+    saturated = own.accuracy.of >= _ENOUGH and own.typical > _SATURATED
+    return any(
+        _names_more(trial.right, own.right)
+        or (saturated and trial.typical < _SATURATED and not _names_more(own.right, trial.right))
+        for trial in others
+    )
+
+
 OWN = "as it stands"
+
+
+def _names_more(one: Sequence[bool], other: Sequence[bool]) -> bool:
+    won = sum(a and not b for a, b in zip(one, other, strict=True))
+    lost = sum(b and not a for a, b in zip(one, other, strict=True))
+    return won - lost > 3.0 * math.sqrt(won + lost)
 
 
 def _clearly_better(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -156,7 +195,10 @@ def _try(name: str, preprocessing: Preprocessing, target: Target, images: Path, 
         return None
     share = accuracy(answers)
     each = right_log_likelihood(target, photographs, _BATCH)
-    return None if share is None else Trial(name, preprocessing, share, fmean(each), each)
+    if share is None:
+        return None
+    right, typical = [answer.right for answer in answers], median(answer.log_odds for answer in answers)
+    return Trial(name, preprocessing, share, fmean(each), each, right, typical)
 
 
 def save_target_file(path: Path, text: str, found: Inspection) -> None:
@@ -164,7 +206,7 @@ def save_target_file(path: Path, text: str, found: Inspection) -> None:
     target = found.ready.target
     declared = declared_of(target)
     model = declared.model or (str(Path(text).resolve()) if Path(text).exists() else text)
-    sure = found.ready.preprocessing != "unverified"
+    sure = found.ready.preprocessing in ("declared", "confirmed")
     full = replace(
         declared,
         model=model,
@@ -178,6 +220,7 @@ def save_target_file(path: Path, text: str, found: Inspection) -> None:
     heading += "\n".join(str(finding) for finding in found.ready.findings)
     if not sure:
         best = found.trials[0].preprocessing.describe() if found.trials else {"range": [0.0, 1.0]}
-        heading += "\nThe preprocessing was neither declared nor confirmed. Declare it, for example:\n[preprocessing]\n"
+        heading += f"\nThe preprocessing is {found.ready.preprocessing}. "
+        heading += "Declare the right one, for example:\n[preprocessing]\n"
         heading += "\n".join(f"{key} = {value!r}" for key, value in best.items())
     write_declaration(path, full, heading)
