@@ -403,7 +403,8 @@ def refused(capsys, target, folder, said):
 
 
 TWENTY = (
-    "goldfish", "hen", "ostrich", "American robin", "tarantula", "koala", "jellyfish", "flamingo", "stingray", "tiger", "zebra",
+    "goldfish", "hen", "ostrich", "American robin", "tarantula", "koala", "jellyfish", "flamingo", "stingray",
+    "tiger", "zebra",
     "acoustic guitar", "airliner", "ambulance", "banana", "espresso", "jeep", "laptop computer", "lemon", "volcano",
 )  # fmt: skip
 
