@@ -249,6 +249,11 @@ def test_a_regression_is_told_how_to_wrap_it() -> None:
         load_target(_linear(1), declared)
 
 
+def test_a_bundled_network_takes_no_other_preprocessing() -> None:
+    with pytest.raises(TargetError, match="inside a network that trompe trained"):
+        load_target("lenet-mnist", Declaration(preprocessing=CAFFE))
+
+
 def test_labels_that_repeat_are_numbered() -> None:
     target = load_target(_linear(), Declaration(shape=(3, 2, 2), labels=("crane", "crane", "b")))
     assert target.labels == ("crane (0)", "crane (1)", "b")

@@ -36,6 +36,7 @@ def _preprocessing(evidence: Evidence) -> str:
     return {
         "declared": "taken as it was declared",
         "confirmed": "done: labelled images confirmed it",
+        "contradicted": "labelled images contradict what was declared: correct it before believing anything here",
         "unverified": f"{NOT_TRIED}, and nobody declared it: until then the numbers may be about the wrong input",
     }[str(status)]
 

@@ -12,6 +12,7 @@ from trompe.targets.access import Access
 from trompe.targets.callables import from_factory, from_object
 from trompe.targets.declaration import ENDING, Declaration, read_declaration
 from trompe.targets.foreign import check_declared_labels
+from trompe.targets.preprocessing import PLAIN
 from trompe.targets.trained import CARD, load_trained
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -110,6 +111,13 @@ def _open_trained(text: str, declared: Declaration) -> Target:
     folder = Path(text)
     found = load_trained(folder, folder.resolve().name) if (folder / CARD).is_file() else None
     target = found or load_trained(bundled_targets()[text], text)
+    if declared.preprocessing not in (None, PLAIN):
+        raise TargetError(
+            expected="no preprocessing: it is inside a network that trompe trained",
+            got="one in the target file",
+            where=f"TARGET {text}",
+            do="Leave [preprocessing] out.",
+        )
     check_declared_labels(declared, target.labels)
     return replace(target, declared=declared.completed(target.declared))
 
