@@ -2,8 +2,8 @@
 
 Verbs are plain functions with the names of the commands: `fool`, `film`, `draw`, `audit`, `report`, `verify`, `rerun`,
 `train`, `transfer`, `export`, ... `fool_with`, `audit_with` and `verify_with` take a target that is an object of your
-own; `load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so that
-importing the package costs nothing.
+own; `load_target` and `open_run` turn names and folders into objects. Everything is loaded when it is first used, so
+that importing the package costs nothing.
 """
 
 from importlib import import_module
