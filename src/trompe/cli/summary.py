@@ -11,6 +11,7 @@ from trompe.run.read import SearchRecord
 from trompe.run.survived import counted
 from trompe.run.trust import reservations
 from trompe.showing.tables import say_share
+from trompe.showing.words import say_some
 
 _TOP, _SURVIVAL = 0.9999, 0.99
 
@@ -92,7 +93,7 @@ def _first(run: Run) -> list[str]:
     """What must be known before the numbers: the first line where nothing vouches for them."""
     spared = [label for label in dict.fromkeys(record.label for record in run.classes)
               if label not in run.labels_that_count]  # fmt: skip
-    left = [f"not counted: {', '.join(spared)} (declared harmless, or for none of these)"] if spared else []
+    left = [f"not counted: {say_some(spared)} (declared harmless, or for none of these)"] if spared else []
     return [f"note       {said}" for said in [*reservations(run), *left]]
 
 
