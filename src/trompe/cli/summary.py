@@ -11,6 +11,7 @@ from trompe.run.read import SearchRecord
 from trompe.run.survived import counted
 from trompe.run.trust import opening, reservations
 from trompe.showing.tables import say_share
+from trompe.showing.words import say_some
 
 _TOP, _SURVIVAL = 0.9999, 0.99
 
@@ -33,7 +34,7 @@ def describe(run: Run) -> list[str]:
         *opened,
         *lines,
         "",
-        *(f"note       {said}" for said in reservations(run) if said not in opened),
+        *(f"note       {said}" for said in [*reservations(run), *_spared(run)] if said not in opened),
         f"{run.about.target['name']} is confident of nonsense: {counts}{best}",
         f"median     {say_confidence(median(odds)) if odds else 'not measured'}",
         f"cost       {evaluations:,} evaluations in {seconds:.1f} s ({rate:,.0f} a second)",
@@ -90,12 +91,11 @@ def _networks(run: Run) -> list[str]:
     ]
 
 
-def _first(run: Run) -> list[str]:
-    """What must be known before the numbers: the first line where nothing vouches for them."""
-    spared = [label for label in dict.fromkeys(record.label for record in run.classes)
-              if label not in run.labels_that_count]  # fmt: skip
-    left = [f"not counted: {', '.join(spared)} (declared harmless, or for none of these)"] if spared else []
-    return [f"note       {said}" for said in [*reservations(run), *left]]
+def _spared(run: Run) -> list[str]:
+    """Which classes are in no count."""
+    labels = dict.fromkeys(record.label for record in run.classes)
+    spared = [label for label in labels if label not in run.labels_that_count]
+    return [f"not counted: {say_some(spared)} (declared harmless, or for none of these)"] if spared else []
 
 
 def _remote(run: Run) -> list[str]:

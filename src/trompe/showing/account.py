@@ -10,7 +10,7 @@ from trompe.settings import AuditSettings, FoolSettings
 from trompe.showing.evidence import Evidence
 from trompe.showing.remedies import remedies
 from trompe.showing.tiles import say_method
-from trompe.showing.words import not_measured, say_count, say_level
+from trompe.showing.words import not_measured, say_count, say_level, say_some
 from trompe.verbs.control import passed
 
 Fact = tuple[str, str]
@@ -105,11 +105,9 @@ def _default(value: Any) -> Any:
 
 def _misses(evidence: Evidence, missed: list[Any]) -> str:
     several = len(evidence.run.searches) > 1
-    names = [f"{record.label} ({say_method(evidence, record)})" if several else record.label for record in missed[:12]]
-    shown = ", ".join(names)
-    more = f" and {say_count(len(missed) - 12)} more" if len(missed) > 12 else ""
+    names = [f"{record.label} ({say_method(evidence, record)})" if several else record.label for record in missed]
     spent = say_count(max((search.evaluations for search in evidence.run.searches), default=0))
-    return f"{shown}{more}. A miss says no more than: not within {spent} looks."
+    return f"{say_some(names)}. A miss says no more than: not within {spent} looks."
 
 
 def _cost(evidence: Evidence) -> str:

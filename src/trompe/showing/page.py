@@ -18,7 +18,7 @@ from trompe.showing.natural import gallery
 from trompe.showing.pictures import MANY
 from trompe.showing.tables import control_table, reached_table, repeats_table, survival_table, transfer
 from trompe.showing.tiles import tiles
-from trompe.showing.words import say, say_count, say_level
+from trompe.showing.words import say, say_count, say_level, say_some
 
 _IN_A_ROW = 5
 
@@ -30,9 +30,10 @@ def render(evidence: Evidence) -> str:
     return _template().render(
         evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
         script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
-        first_line=first_line(run.about.target), unverified=doubted(run.about.target), spared=evidence.spared,
-        control=control_table(evidence), warnings=warnings(evidence), sentence=sentence(evidence),
-        figures=figures(evidence), tiles=tiles(evidence), many=len(run.classes) > MANY * run.repeats, methods=methods,
+        first_line=first_line(run.about.target), unverified=doubted(run.about.target),
+        spared=say_some(evidence.spared), control=control_table(evidence), warnings=warnings(evidence),
+        sentence=sentence(evidence), figures=figures(evidence), tiles=tiles(evidence),
+        many=len(run.classes) > MANY * run.repeats, methods=methods,
         levels=[say_level(level) for level in run.about.levels], level=say_level(evidence.level),
         gallery=gallery(evidence), charts=curves.charts(evidence), plot=curves, has_paper=curves.has_paper(evidence),
         maps=maps.maps(evidence), legend=maps.legend(), table=reached_table(evidence), repeats=repeats_table(evidence),

@@ -3,7 +3,7 @@
 from trompe.core.numerics import level_odds
 from trompe.run.survived import counted
 from trompe.showing.evidence import Evidence
-from trompe.showing.words import say_level
+from trompe.showing.words import say_level, say_some
 from trompe.verbs.gate import best_odds
 
 NOT_TRIED = "not tried"
@@ -26,7 +26,7 @@ def remedies(evidence: Evidence) -> list[tuple[str, str]]:
 def _declared(evidence: Evidence) -> str:
     target = evidence.run.about.target
     harmless, threshold = target.get("harmless", []), target.get("threshold")
-    said = [f"{', '.join(harmless)}: harmless, in no rate here"] if harmless else []
+    said = [f"{say_some(harmless)}: harmless, in no rate here"] if harmless else []
     said += [f"the product acts from {say_level(threshold)} on"] if threshold else []
     return f"declared: {'; '.join(said)}" if said else f"{NOT_TRIED}: nothing is declared, so every class counts"
 

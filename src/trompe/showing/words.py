@@ -1,5 +1,7 @@
 """How numbers are written on the page, and the words for what is missing."""
 
+from collections.abc import Sequence
+
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.run.about import NOT_MEASURED
 
@@ -37,6 +39,17 @@ def say_count(number: float) -> str:
         ('12,050', '7.5')
     """
     return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"
+
+
+def say_some(names: Sequence[str], most: int = 12) -> str:
+    """Names in a row; of many the first few, and how many more there are.
+
+    Example:
+        >>> say_some(["a", "b"]), say_some(["a", "b", "c"], most=1)
+        ('a, b', 'a and 2 more')
+    """
+    more = f" and {say_count(len(names) - most)} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def not_measured(reason: str = "") -> str:
