@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from trompe.core.seeds import Stream
 from trompe.core.types import Rows
 from trompe.search.contest import Plan
 
@@ -63,12 +64,23 @@ class Turn:
         return replace(self, tried=tried)
 
     def next(self, value: Tensor, plan: Plan) -> Self | None:
-        """The first turn of the open classes that have had none; None where all have."""
-        first = int(self.niches[-1]) + 1 if len(self.niches) else 0
-        waiting = (value[first:] < plan.goal).nonzero().flatten() + first
-        group = waiting[: plan.batch]
+        """The first turn of the open classes that have had none; None where all have.
+
+        Classes have their turns in a random order, the same for the same seed: those of a search that is cut short are
+        a random sample.
+        """
+        order = _order(len(value), plan)
+        first = int(order.argsort()[self.niches].max()) + 1 if len(self.niches) else 0
+        waiting = order[first:][value[order[first:]] < plan.goal]
+        group = waiting[: plan.batch].sort().values
         return (
             replace(self, number=self.number + 1, niches=group, tried=group.new_zeros(len(group)))
             if len(group)
             else None
         )
+
+
+def _order(classes: int, plan: Plan) -> Rows:
+    if classes <= plan.batch:  # all at once
+        return torch.arange(classes)
+    return Stream(plan.seed, "turns/order", 0).uniform(classes).argsort(stable=True)
