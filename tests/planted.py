@@ -490,7 +490,7 @@ BUGS = (
     ),
     Bug(
         "a control that reached nothing has passed",
-        "verbs/control.py",
+        "run/trust.py",
         'row["reached"] >= ENOUGH * row["attempted"] for',
         'row["reached"] >= 0 for',
         "tests/test_trust.py",

@@ -8,9 +8,8 @@ from trompe.core.errors import BadInput
 from trompe.measure.gate import Judged, Measured, judge_condition, parse_condition, verdict
 from trompe.measure.metrics import Answer, calibration_error, usual_log_odds
 from trompe.measure.statistics import wilson
-from trompe.run.trust import doubted, first_line, questions
+from trompe.run.trust import doubted, first_line, passed, questions
 from trompe.targets import Preprocessing
-from trompe.verbs.control import passed
 from trompe.verbs.inspect import Trial, confirms
 
 SOME = parse_condition("confident@0.99 > 0.2")

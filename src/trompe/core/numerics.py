@@ -83,6 +83,11 @@ def confidence(odds: Tensor) -> Tensor:
     return torch.sigmoid(odds.to(torch.float64))
 
 
+def probability(odds: float) -> float:
+    """`confidence` of one number."""
+    return float(confidence(torch.tensor(odds, dtype=torch.float64)))
+
+
 def level_odds(level: float) -> float:
     """Log-odds of a confidence level strictly between 0 and 1.
 

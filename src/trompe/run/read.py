@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trompe.core.check import check_name
 from trompe.core.errors import BadInput
-from trompe.core.numerics import confidence, from_levels, level_odds, say_confidence
+from trompe.core.numerics import from_levels, level_odds, probability, say_confidence
 from trompe.measure.statistics import Share, wilson
 from trompe.run.about import About
 from trompe.run.blobs import unpack_levels
@@ -44,7 +44,7 @@ class Kept:
     @property
     def confidence(self) -> float:
         """Probability of the class, 1.0 where float64 knows no better."""
-        return float(confidence(torch.tensor(self.log_odds, dtype=torch.float64)))
+        return probability(self.log_odds)
 
     @property
     def image(self) -> Tensor:

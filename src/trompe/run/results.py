@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from trompe.core.errors import RunError
-from trompe.core.numerics import confidence, say_confidence
+from trompe.core.numerics import probability, say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
@@ -110,7 +110,7 @@ def _class_entry(run: Run, record: ClassRecord, judgements: dict[tuple[int, int,
         "search": record.search,
         "confidence": best.confidence if best else NOT_MEASURED,
         "log_odds": best.log_odds if best else NOT_MEASURED,
-        "verified_confidence": NOT_MEASURED if verified is None else _probability(verified),
+        "verified_confidence": NOT_MEASURED if verified is None else probability(verified),
         "verified_log_odds": NOT_MEASURED if verified is None else verified,
         "evaluations": search.evaluations,
         "forwards": search.forwards,
@@ -129,7 +129,7 @@ def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[
     middle = median(odds) if odds else None
     return {
         "attempted": len(run.labels_that_count),
-        "median_confidence": NOT_MEASURED if middle is None else _probability(middle),
+        "median_confidence": NOT_MEASURED if middle is None else probability(middle),
         "median_log_odds": NOT_MEASURED if middle is None else middle,
         "median_in_words": NOT_MEASURED if middle is None else say_confidence(middle),
         "confident": {level: str(count) for level, count in counts.items()},
@@ -155,12 +155,6 @@ def _repeats(run: Run) -> dict[str, Any] | str:
         entry = {f"{level:g}": asdict(shares[level][label, method]) for level in run.about.levels}
         table.setdefault(method, {})[label] = entry
     return table
-
-
-def _probability(odds: float) -> float:
-    import torch
-
-    return float(confidence(torch.tensor(odds, dtype=torch.float64)))
 
 
 def read_results(folder: Path) -> dict[str, Any]:

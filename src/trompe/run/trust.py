@@ -1,5 +1,6 @@
 """What must be known of a run's target before any of its numbers is believed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from trompe.run.read import Run
@@ -9,6 +10,10 @@ DOUBTED = {
     "contradicted": "labelled images contradict the preprocessing that was declared",
 }
 """States of preprocessing in which a gate decides nothing, and what they mean."""
+
+
+ENOUGH = 0.9
+"""Share of classes that some method must reach for the control to have passed."""
 
 
 def first_line(target: dict[str, Any]) -> str:
@@ -45,13 +50,18 @@ def questions(target: dict[str, Any]) -> list[str]:
     ]
 
 
+def passed(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether some method reached nearly every class of the control."""
+    return any(row["reached"] >= ENOUGH * row["attempted"] for row in rows)
+
+
 def reservations(run: Run) -> list[str]:
     """Everything that makes the run's numbers worth less, one sentence each; empty where nothing does."""
     target = run.about.target
     said = opening(target)
     said += [f"Finding {item['name']}: {item['means']}" for item in target.get("findings", ())]
     rows = run.measured.get("control") or []
-    if rows and not any(row["reached"] >= 0.9 * row["attempted"] for row in rows):
+    if rows and not passed(rows):
         best = max(rows, key=lambda row: row["reached"])
         said.append(
             f"The positive control failed: at this budget {best['reached']} of {best['attempted']} classes of a random "

@@ -6,12 +6,12 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from trompe.run.about import NOT_MEASURED
+from trompe.run.trust import passed
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.showing.evidence import Evidence
 from trompe.showing.remedies import remedies
 from trompe.showing.tiles import say_method
 from trompe.showing.words import not_measured, say_count, say_level, say_some
-from trompe.verbs.control import passed
 
 Fact = tuple[str, str]
 

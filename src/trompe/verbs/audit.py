@@ -8,7 +8,7 @@ from typing import Any
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
-from trompe.core.numerics import confidence
+from trompe.core.numerics import probability
 from trompe.core.types import Target
 from trompe.measure.metrics import Answer, accuracy, calibration_error, usual_log_odds
 from trompe.measure.survival import TRANSFORMS, Transform, parse_transforms
@@ -67,18 +67,12 @@ class AuditSession(Session):
         most = []
         for attempt in _one_each(self.attempts):
             searches = [search for search in run.searches if search.method == attempt.method]
-            asked = attempt.plan.budget or _largest(attempt)
-            most.append(min(asked, *(s.evaluations if s.reason in cut else asked for s in searches)))
+            most.append(min(s.evaluations if s.reason in cut else attempt.most for s in searches))
         return most
 
 
 def _one_each(attempts: tuple[Attempt, ...]) -> list[Attempt]:
     return list({attempt.method: attempt for attempt in reversed(attempts)}.values())[::-1]
-
-
-def _largest(attempt: Attempt) -> int:
-    plan = attempt.plan
-    return plan.initial + plan.last * plan.batch
 
 
 def natural_summary(answers: list[Answer], folder: Path | None) -> dict[str, Any]:
@@ -92,7 +86,7 @@ def natural_summary(answers: list[Answer], folder: Path | None) -> dict[str, Any
         "calibration_error": "not measured" if share is None else calibration_error(answers),
         "median_log_odds": median(odds),
         "median_log_odds_of_right": "not measured" if usual is None else usual,
-        "median_confidence_of_right": "not measured" if usual is None else _probability(usual),
+        "median_confidence_of_right": "not measured" if usual is None else probability(usual),
         "answers": [[answer.true, answer.named, answer.log_odds, answer.accepted] for answer in answers],
     }
 
@@ -232,18 +226,9 @@ def possible_methods(settings: AuditSettings, ready: Ready) -> tuple[Method, ...
 
 
 def _distrust(target: Target, settings: AuditSettings) -> Ready:
-    if settings.images is None:
+    if settings.images is None or line_of(target) is not None:  # of a server, every trial would cost queries
         return make_ready(target)
-    limit = _PHOTOGRAPHS if line_of(target) is None else 0
-    if not limit:
-        return make_ready(target)
-    return examine(target, settings.images, limit).ready
-
-
-def _probability(odds: float) -> float:
-    import torch
-
-    return float(confidence(torch.tensor(odds, dtype=torch.float64)))
+    return examine(target, settings.images, _PHOTOGRAPHS).ready
 
 
 def _method_settings(settings: AuditSettings, method: str, seed: int) -> FoolSettings:

@@ -11,9 +11,6 @@ from trompe.targets.control import linear_control
 from trompe.verbs.fool import Attempt
 from trompe.verbs.methods import LEVELS, make_search
 
-ENOUGH = 0.9
-"""Share of classes that some method must reach for the control to have passed."""
-
 
 @dataclass(frozen=True)
 class Control:
@@ -49,11 +46,6 @@ def control(attempts: Sequence[Attempt], spent: Sequence[int], level: float) -> 
     return [asdict(_one(attempt, target, niches, limit, level)) for attempt, limit in zip(attempts, spent, strict=True)]
 
 
-def passed(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether some method reached nearly every class of the control."""
-    return any(row["reached"] >= ENOUGH * row["attempted"] for row in rows)
-
-
 def _one(attempt: Attempt, target: Any, niches: EveryClass, limit: int, level: float) -> Control:
     judge = Judge(target, JudgeSettings(max(min(attempt.judge.batch, 256), 16)))
     contest = Contest(attempt.encoding, judge, niches, LEVELS)
@@ -65,4 +57,4 @@ def _one(attempt: Attempt, target: Any, niches: EveryClass, limit: int, level: f
         if bool((archive.elites.value >= goal).all()):
             break
     reached = int((archive.elites.value >= goal).sum())
-    return Control(f"{attempt.method}", reached, len(niches.names), evaluations, level)
+    return Control(attempt.method, reached, len(niches.names), evaluations, level)

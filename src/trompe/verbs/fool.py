@@ -55,7 +55,7 @@ class Attempt:
         encoding: What evolves.
         niches: The classes attempted.
         patience: Seconds, of all the run's searches together, after which it stops; None for never.
-        ready: What preflight found; None where there was none.
+        ready: What preflight found, if there was one.
     """
 
     settings: FoolSettings
@@ -65,7 +65,7 @@ class Attempt:
     encoding: Encoding[Any]
     niches: EveryClass
     patience: float | None
-    ready: Ready | None = None
+    ready: Ready
 
     @classmethod
     def prepare(
@@ -114,6 +114,13 @@ class Attempt:
     def method(self) -> str:
         """As it is called in results, for example ``"pixels-evolve"``."""
         return f"{self.settings.encoding}-{self.settings.by}"
+
+    @property
+    def most(self) -> int:
+        """Candidates that it judges at most."""
+        plan, classes = self.plan, len(self.niches.names)
+        whole = classes * (plan.generations + 1) if plan.groups else plan.initial + plan.last * plan.batch
+        return whole if plan.budget is None else min(whole, plan.budget)
 
 
 class Session:
@@ -270,7 +277,7 @@ class Session:
             self._recorder.judged(self.verification.rows)
             if self._transforms:
                 self._recorder.survived(survive(run, self.attempt.target, self._transforms))
-            for name, value in self.measurements(open_run(self.folder)):
+            for name, value in self.measurements(run):
                 self._recorder.measured(name, value)
             write_results(open_run(self.folder))
             if self._line is not None:  # the record is closed: who looks at the run again is not counted in it
@@ -338,7 +345,7 @@ def open_target(settings: FoolSettings | AuditSettings) -> Target:
     return load_target(settings.target, Declaration(trust=settings.trust), access)
 
 
-def describe_target(target: Target, text: str, ready: Ready | None = None) -> dict[str, Any]:
+def describe_target(target: Target, text: str, ready: Ready) -> dict[str, Any]:
     """What a run stores of its target: with what preflight found, and of a remote one who allowed asking it."""
     versions = {"survive": [each.name for each in target.transforms]} if isinstance(target, Surviving) else {}
     line, notes = line_of(target), list(getattr(target, "notes", ()))
@@ -346,7 +353,7 @@ def describe_target(target: Target, text: str, ready: Ready | None = None) -> di
     return {
         **({"remote": remote} if remote else {}),
         **({"notes": notes} if notes else {}),
-        **(ready.describe() if ready else {}),
+        **ready.describe(),
         "name": target.name,
         **versions,
         "text": str(Path(text).resolve()) if Path(text).exists() else text,
@@ -390,7 +397,7 @@ def fool_session(settings: FoolSettings, target: Target | None = None, judge: Ju
     """
     first = Attempt.prepare(settings, target, judge)
     seeds = range(settings.seed + 1, settings.seed + settings.repeats)
-    more = [Attempt.prepare(replace(settings, seed=seed), first.target, first.judge) for seed in seeds]
+    more = [Attempt.prepare(replace(settings, seed=seed), first.ready, first.judge) for seed in seeds]
     return Session(first, *more)
 
 

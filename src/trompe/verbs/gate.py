@@ -12,10 +12,9 @@ from trompe.core.numerics import level_odds
 from trompe.measure.gate import Condition, Judged, Measured, Outcome, judge_condition, parse_condition, verdict
 from trompe.measure.metrics import odds_that_pass, usual_log_odds
 from trompe.run import ClassRecord, Run, open_run
-from trompe.run.trust import DOUBTED
+from trompe.run.trust import DOUBTED, passed
 from trompe.verbs.audit import answers_of
 from trompe.verbs.compare import worse
-from trompe.verbs.control import passed
 
 MODESTY = "Passing means that these attacks at this budget found nothing, no more."
 _TOP = 0.9999

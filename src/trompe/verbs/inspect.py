@@ -8,16 +8,18 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from trompe.core.errors import BadInput, TargetError
+from trompe.core.numerics import from_levels
 from trompe.core.types import Target
+from trompe.data.folders import Photographs
 from trompe.measure.metrics import accuracy
 from trompe.measure.statistics import Share
-from trompe.search import JudgeSettings
+from trompe.search import Judge, JudgeSettings
 from trompe.settings import InspectSettings
 from trompe.targets import Declaration, Preprocessing, load_target, write_declaration
 from trompe.targets.preprocessing import CAFFE, EFFICIENTNET_LITE, IMAGENET
 from trompe.targets.ready import Ready, declared_of, make_ready, prepared_of, with_preprocessing
 from trompe.verbs.keywords import keywords
-from trompe.verbs.natural import judge_natural, natural_images, right_log_likelihood
+from trompe.verbs.natural import answers, natural_images, right_log_likelihood
 
 _BATCH = 32
 _ENOUGH, _MANY = 10, 30
@@ -170,9 +172,14 @@ def _trials(target: Target, images: Path, limit: int | None) -> Iterator[Trial]:
                 changed = _variant(_PLAUSIBLE[name], own.dtype, layout, fit)
                 if changed is not None and changed not in [preprocessing for _, preprocessing in tried]:
                     tried.append((f"{name}, {layout.upper()}, {fit}", changed))
+    photographs: dict[str, Photographs | None] = {}
     for name, preprocessing in tried:
         changed_target = target if name == OWN else with_preprocessing(target, preprocessing)
-        if changed_target is not None and (trial := _try(name, preprocessing, changed_target, images, limit)):
+        if changed_target is None:
+            continue
+        if preprocessing.fit not in photographs:
+            photographs[preprocessing.fit] = natural_images(changed_target, images, limit)
+        if trial := _try(name, preprocessing, changed_target, photographs[preprocessing.fit]):
             yield trial
 
 
@@ -183,21 +190,20 @@ def _variant(plausible: Preprocessing, dtype: Any, layout: Any, fit: Any) -> Pre
         return None
 
 
-def _try(name: str, preprocessing: Preprocessing, target: Target, images: Path, limit: int | None) -> Trial | None:
-    photographs = natural_images(target, images, limit)
+def _try(name: str, preprocessing: Preprocessing, target: Target, photographs: Photographs | None) -> Trial | None:
     if photographs is None or not photographs.labelled:
         return None
     try:
-        answers = judge_natural(target, photographs, JudgeSettings(_BATCH))
+        outputs = Judge(target, JudgeSettings(_BATCH)).judge(from_levels(photographs.images))
     except TargetError:  # a layout or a type that this model refuses
         if name == OWN:
             raise
         return None
-    share = accuracy(answers)
-    each = right_log_likelihood(target, photographs, _BATCH)
+    said, each = answers(photographs, outputs, target.link), right_log_likelihood(photographs, outputs, target.link)
+    share = accuracy(said)
     if share is None:
         return None
-    right, typical = [answer.right for answer in answers], median(answer.log_odds for answer in answers)
+    right, typical = [answer.right for answer in said], median(answer.log_odds for answer in said)
     return Trial(name, preprocessing, share, fmean(each), each, right, typical)
 
 

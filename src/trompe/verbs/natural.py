@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
-from trompe.core.types import Target
+from trompe.core.numerics import VALUE_LIMIT, Link, from_levels, log_odds
+from trompe.core.types import Outputs, Target
 from trompe.data.folders import Photographs, read_photographs
 from trompe.measure.metrics import Answer
 from trompe.search import Judge, JudgeSettings
@@ -38,8 +38,12 @@ def judge_natural(target: Target, photographs: Photographs, judge: JudgeSettings
     Raises:
         TargetError: It gives answers that cannot be judged.
     """
-    outputs = Judge(target, judge).judge(from_levels(photographs.images))
-    odds = log_odds(outputs.logits, target.link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+    return answers(photographs, Judge(target, judge).judge(from_levels(photographs.images)), target.link)
+
+
+def answers(photographs: Photographs, outputs: Outputs, link: Link) -> list[Answer]:
+    """What was said of each image, from all that was put out."""
+    odds = log_odds(outputs.logits, link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
     named = odds.argmax(1)
     rows = torch.arange(len(odds))
     accepted = torch.ones(len(odds), dtype=torch.bool) if outputs.slack is None else outputs.slack[rows, named] >= 0
@@ -50,9 +54,8 @@ def judge_natural(target: Target, photographs: Photographs, judge: JudgeSettings
     ]
 
 
-def right_log_likelihood(target: Target, photographs: Photographs, batch: int) -> Sequence[float]:
+def right_log_likelihood(photographs: Photographs, outputs: Outputs, link: Link) -> Sequence[float]:
     """Log-probability of each labelled image's own class."""
-    outputs = Judge(target, JudgeSettings(batch)).judge(from_levels(photographs.images))
-    odds = log_odds(outputs.logits, target.link).gather(1, photographs.classes.unsqueeze(1)).squeeze(1)
+    odds = log_odds(outputs.logits, link).gather(1, photographs.classes.unsqueeze(1)).squeeze(1)
     likelihood: list[float] = torch.nn.functional.logsigmoid(odds).clamp(min=-50.0).tolist()
     return likelihood

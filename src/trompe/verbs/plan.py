@@ -24,7 +24,7 @@ def audit_plan(attempts: tuple[Attempt, ...], *, seconds: float | None) -> list[
     """
     first = attempts[0]
     methods = list(dict.fromkeys(attempt.method for attempt in attempts))
-    most = [most_evaluations(attempt) for attempt in attempts]
+    most = [attempt.most for attempt in attempts]
     line = line_of(first.target)
     repeats = len(attempts) // len(methods)
     head = f"plan       {len(first.niches.names)} classes x {len(methods)} methods ({', '.join(methods)}) x {repeats}"
@@ -39,13 +39,6 @@ def audit_plan(attempts: tuple[Attempt, ...], *, seconds: float | None) -> list[
     if seconds is not None:
         lines.append(f"           it ends after about {seconds / 60.0:.1f} minutes in any case")
     return lines
-
-
-def most_evaluations(attempt: Attempt) -> int:
-    """Candidates that an attempt judges at most."""
-    plan = attempt.plan
-    whole = len(attempt.niches.names) * (plan.generations + 1) if plan.groups else plan.initial + plan.last * plan.batch
-    return whole if plan.budget is None else min(whole, plan.budget)
 
 
 def _seconds_each(judge: Judge) -> float:
