@@ -193,6 +193,84 @@ class Target(Protocol):
         ...
 
 
+class Guard(Protocol):
+    """A detector that stands in front of a classifier and says, class by class, whether to believe it.
+
+    It holds no model. `Guarded` joins it to a target, and every attack on that is an attack on both.
+
+    Attributes:
+        name: What it is called in files and on pages.
+        needs: Any of ``logits``, ``features`` (of a named inner layer), ``inputs``, ``gradients``.
+        uses: What it is made of: ``function:NAME``, ``features:NAME``, ``data:NAME``; a reader that shares one of them
+            cannot judge it.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in files and on pages."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Any of ``logits``, ``features``, ``inputs``, ``gradients``."""
+        ...
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """What it is made of: ``function:NAME``, ``features:NAME``, ``data:NAME``."""
+        ...
+
+    def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
+        """Shape (n, classes): 0 is its threshold, >= 0 accepted, 1 the median natural input; climbs when rejected."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides its answers."""
+        ...
+
+
+class Reader(Protocol):
+    """One who says which class can be seen in an image, without asking the classifier.
+
+    Attributes:
+        name: What it is called in files and on pages.
+        labels: The classes it knows, in the order of its scores.
+        shape: Of the images it reads: channels, height, width.
+        uses: What it is made of: ``function:NAME``, ``features:NAME``, ``data:NAME``.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in files and on pages."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes it knows, in the order of its scores."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the images it reads: channels, height, width."""
+        ...
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """What it is made of: ``function:NAME``, ``features:NAME``, ``data:NAME``."""
+        ...
+
+    def scores(self, images: Images) -> Classwise:
+        """How well each class can be seen: shape (n, classes), 0 is the threshold fixed beforehand.
+
+        An image is read as its best class where that is >= 0, as none otherwise. Row i depends on image i alone.
+        """
+        ...
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides its answers."""
+        ...
+
+
 @dataclass(frozen=True)
 class Candidates(Generic[G]):
     """Inputs that were made to be judged, with where they came from.
