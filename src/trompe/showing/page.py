@@ -25,11 +25,11 @@ _IN_A_ROW = 5
 
 def render(evidence: Evidence) -> str:
     """The page as text. The same evidence gives the same text."""
-    script, run = _part("page.js"), evidence.run
+    script, run = part("page.js"), evidence.run
     methods = list(dict.fromkeys(search.method for search in run.searches))
-    return _template().render(
+    return template("page.html").render(
         evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
-        script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
+        script=Markup(script), policy=policy(script), style=Markup(part("style.css")),  # noqa: S704  our own files
         first_line=first_line(run.about.target), unverified=doubted(run.about.target),
         spared=say_some(evidence.spared), control=control_table(evidence), warnings=warnings(evidence),
         sentence=sentence(evidence), figures=figures(evidence), tiles=tiles(evidence),
@@ -63,12 +63,13 @@ def policy(script: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of our own, which escapes whatever it is given and refuses what it is not given."""
     environment = Environment(
         loader=PackageLoader("trompe.showing"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_unbroken,
     )  # fmt: skip
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _shape(shape: tuple[int, int, int]) -> str:
@@ -82,5 +83,6 @@ def _unbroken(value: object) -> object:
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """The text of a style sheet or script of ours."""
     return files("trompe.showing").joinpath("templates", name).read_text(encoding="utf-8").strip()
