@@ -23,7 +23,7 @@ from trompe.showing.words import say_level
 from trompe.targets.trained import read_samples
 from trompe.verbs.answers import COLUMNS, NONE
 from trompe.verbs.keywords import keywords
-from trompe.verbs.raters import ATTENTION
+from trompe.verbs.raters import ATTENTION, FASTEST
 from trompe.verbs.stimuli import Stimulus, confident_level, spared, stimuli, write_key
 
 PAGE = "read.html"
@@ -65,7 +65,7 @@ def render(run: Run, chosen: Sequence[Stimulus]) -> str:
     content = {
         "page": page_id(chosen), "columns": COLUMNS, "none": NONE, "repeats": len(chosen) // _REPEATED,
         "pictures": [{"id": item.id, "source": address(to_picture(item.levels))} for item in chosen],
-        "sealed": seal([_told(item) for item in chosen], page_id(chosen)), "attention": ATTENTION,
+        "sealed": seal([_told(item) for item in chosen], page_id(chosen)), "attention": ATTENTION, "fastest": FASTEST,
         "nothing": sorted(spared(run)),
     }  # fmt: skip
     pictures = [to_picture(item.levels) for item in chosen]
