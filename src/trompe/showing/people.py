@@ -61,7 +61,8 @@ def people_figure(evidence: Evidence) -> tuple[str, str]:
     """The readable share, and who read."""
     rates = evidence.people.rates if evidence.people else None
     if evidence.people is None or rates is None:
-        return not_measured(), "readable share: no reader, human or machine, judged these images"
+        reason = evidence.people.reason if evidence.people else "no reader, human or machine, judged these images"
+        return not_measured(), f"readable share: {reason}"
     value, words = f"{rates.own.count} of {rates.own.of}", "pictures read as the class they were made for, by"
     return value, f"{words} {evidence.people.name}; {rates.other.count} as another class"
 
@@ -99,7 +100,7 @@ def _foreign(each: Foreign) -> str:
 
 def _outcome(asked: People, rates: Rates) -> str:
     count = len(asked.raters)
-    who = "one person" if count == 1 else f"most of {say_count(count)} people"
+    who = "one person" if count == 1 else f"at least half of {say_count(count)} people"
     own, other, none = (say_count(share.count) for share in (rates.own, rates.other, rates.none))
     return (
         f"Of {say_count(rates.own.of)} pictures, {who} read {own} as the class they were made for, {other} as another "
@@ -145,7 +146,16 @@ def _shares(rates: Rates) -> list[str]:
 
 
 def _raters(raters: tuple[Rater, ...], evidence: Evidence) -> Table | None:
-    head = ["person", "real named rightly", "noise called none", "twice alike", "own", "another", "none", "median"]
+    head = [
+        "person",
+        "real named rightly",
+        "noise called none",
+        "twice alike",
+        "its class",
+        "another",
+        "none",
+        "median",
+    ]
     rows = [
         [
             _name(number, one, evidence), str(one.real), str(one.noise), str(one.alike),

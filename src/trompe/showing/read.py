@@ -31,7 +31,7 @@ FEW = 12
 """Labels that have a key and a button each; more of them are searched by typing."""
 _REPEATED = 8
 """One picture in so many is shown a second time."""
-_SIDE, _LEAST_SIDE = 320, 160
+_SIDE = 320
 _LIGHT = 127.5
 
 
@@ -61,20 +61,20 @@ def read(settings: ReadSettings) -> Path:
 
 def render(run: Run, chosen: Sequence[Stimulus]) -> str:
     """The page as text. The same pictures in the same order give the same text."""
-    script, labels = part("read.js"), list(run.about.target["labels"])
+    script, answers = part("read.js"), _answers(list(run.about.target["labels"]))
     content = {
         "page": page_id(chosen), "columns": COLUMNS, "none": NONE, "repeats": len(chosen) // _REPEATED,
         "pictures": [{"id": item.id, "source": address(to_picture(item.levels))} for item in chosen],
         "sealed": seal([_told(item) for item in chosen], page_id(chosen)), "attention": ATTENTION, "fastest": FASTEST,
         "nothing": sorted(spared(run)),
     }  # fmt: skip
-    pictures = [to_picture(item.levels) for item in chosen]
+    size = to_picture(chosen[0].levels).size
     return template("read.html").render(
         script=Markup(script), policy=policy(script), content=content,  # noqa: S704  our own file
         style=Markup(part("style.css") + "\n" + part("read.css")),  # noqa: S704
-        answers=_answers(labels), few=bool(_answers(labels)[0][1]), shown=len(chosen) + len(chosen) // _REPEATED,
+        answers=answers, few=bool(answers[0][1]), shown=len(chosen) + len(chosen) // _REPEATED,
         target=run.about.target["name"], level=say_level(confident_level(run)), polarity=_polarity(chosen),
-        width=_width(*pictures[0].size), shape="{} / {}".format(*pictures[0].size),
+        width=_width(*size), shape="{} / {}".format(*size),
     )  # fmt: skip
 
 
@@ -136,9 +136,8 @@ def _polarity(chosen: Sequence[Stimulus]) -> str:
 
 
 def _width(width: int, height: int) -> int:
-    """Of the shown picture in pixels: whole multiples of small ones, no side below `_LEAST_SIDE` where it fits."""
-    times = max(1, _SIDE // max(width, height), -(-_LEAST_SIDE // max(width, height)))
-    return width * times
+    """Of the shown picture in pixels: small ones by whole multiples, so that no longer side is below half `_SIDE`."""
+    return width * max(1, _SIDE // max(width, height))
 
 
 def _real_images(run: Run, folder: Path | None) -> Photographs:

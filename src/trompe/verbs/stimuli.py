@@ -220,7 +220,7 @@ def _noise(natural: Sequence[Stimulus], stream: Stream) -> list[Stimulus]:
             order = part.uniform(item.levels[0].numel()).argsort()
             levels = item.levels.flatten(1)[:, order].reshape(item.levels.shape)
         else:
-            levels = to_levels(part.uniform32(*item.levels.shape))
+            levels = to_levels(part.uniform32(1, *item.levels.shape))[0]
         made.append(Stimulus(levels, "noise"))
     return made
 
