@@ -808,4 +808,18 @@ BUGS = (
         "run[labels[niche]].strongest.image for niche",
         "tests/test_tiles.py",
     ),
+    Bug(
+        "who failed an attention check is counted all the same",
+        "verbs/people.py",
+        "passed = {one.id for one in everybody if one.passed}",
+        "passed = {one.id for one in everybody}",
+        "tests/test_people.py::test_who_did_not_look_is_shown_and_counted_apart",
+    ),
+    Bug(
+        "an answer agrees with itself",
+        "measure/agreement.py",
+        "sum(count * (count - 1) for count in row) / (of * (of - 1))",
+        "sum(count * count for count in row) / (of * of)",
+        "tests/test_agreement.py",
+    ),
 )

@@ -13,6 +13,7 @@ COMMANDS = {
     "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
     "film": ("see", "show how the strongest image of a class grew, as an animated picture"),
     "draw": ("see", "draw an image that a small network painted at any size, with the network's formula and graph"),
+    "read": ("see", "write a page on which people say what they see in a run's images: a check, a quiz, a study"),
     "inspect": ("judge", "what a classifier is, what is strange about it, which preprocessing suits it"),
     "audit": ("judge", "try every method on a classifier, in one run"),
     "compare": ("judge", "two runs, class by class"),

@@ -9,6 +9,7 @@ from trompe.run.about import NOT_MEASURED
 from trompe.run.trust import passed
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.showing.evidence import Evidence
+from trompe.showing.people import people_trust
 from trompe.showing.remedies import remedies
 from trompe.showing.tiles import say_method
 from trompe.showing.words import not_measured, say_count, say_level, say_some
@@ -48,7 +49,7 @@ def trust(evidence: Evidence) -> list[Fact]:
         ("Verified against claimed", checked + apart if kept else not_measured("no image has been recorded")),
         ("Positive control", _control(evidence)),
         ("Findings about the target", _findings(evidence)),
-        ("Readers", not_measured("no person and no reading network was asked what the images show")),
+        ("Readers", people_trust(evidence)),
         ("Survival", _survival(evidence)),
         ("Repeats", _repeats(evidence)),
     ]

@@ -15,6 +15,7 @@ from trompe.showing.networks import Natural, Network, natural, own_network, seco
 from trompe.showing.pictures import Press
 from trompe.verbs.audit import answers_of
 from trompe.verbs.gate import best_odds
+from trompe.verbs.people import People
 
 Key = tuple[int, int, float]
 """Search, niche and level of a kept image; level 0 for the strongest."""
@@ -38,6 +39,7 @@ class Evidence:
         verified: Log-odds that verification found, for every kept image it saw.
         strips: The lineage of the strongest image, by search and niche.
         painters: The network behind it, where one painted it.
+        people: What people saw in the images; None where nobody was asked.
     """
 
     run: Run
@@ -53,6 +55,7 @@ class Evidence:
     verified: dict[Key, float]
     strips: dict[Place, list[Ancestor]]
     painters: dict[Place, Painter]
+    people: People | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -114,7 +117,7 @@ def shown_images(record: ClassRecord, level: float) -> list[tuple[Key, Kept]]:
             for kept in (record.first(level), record.strongest) if kept]  # fmt: skip
 
 
-def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evidence:
+def gather(run: Run, *, public: bool = False, second: str | None = None, people: People | None = None) -> Evidence:
     """Read the run, ask its target and a second network about the images that are shown."""
     level = SHOWN_LEVEL if SHOWN_LEVEL in run.about.levels else max(run.about.levels)
     images = dict(pair for record in run.classes for pair in shown_images(record, level))
@@ -125,7 +128,7 @@ def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evid
     return Evidence(
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
-        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
+        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run), people=people,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from statistics import median
 
 from trompe.run.trust import first_line, reservations
 from trompe.showing.evidence import Evidence
+from trompe.showing.people import people_figure, people_sentence
 from trompe.showing.words import not_measured, say, say_count, say_level
 
 _GROWN = {
@@ -47,7 +48,7 @@ def warnings(evidence: Evidence) -> list[str]:
 
 def sentence(evidence: Evidence) -> str:
     """What the target gave to what, in how many classes, after how many looks."""
-    name, readers = evidence.run.about.target["name"], "Whether a person can read them was not measured."
+    name, readers = evidence.run.about.target["name"], people_sentence(evidence)
     attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
         return f"{name} was asked about {attempted}; no image has been recorded. {readers}"
@@ -95,7 +96,7 @@ def figures(evidence: Evidence) -> list[Figure]:
             f"looks to {say_level(level)}, median of the {say_count(len(looks))} {_classes(len(looks))} that reached it"
             f"{_best(evidence)}" if looks else f"looks did any class reach {say_level(level)}",
         ),
-        Figure(not_measured(), "readable share: no reader, human or machine, judged these images"),
+        Figure(*people_figure(evidence)),
     ]  # fmt: skip
 
 
