@@ -38,6 +38,7 @@ class Evidence:
         verified: Log-odds that verification found, for every kept image it saw.
         strips: The lineage of the strongest image, by search and niche.
         painters: The network behind it, where one painted it.
+        said: What else must be known before anything is believed, one sentence each.
     """
 
     run: Run
@@ -53,6 +54,7 @@ class Evidence:
     verified: dict[Key, float]
     strips: dict[Place, list[Ancestor]]
     painters: dict[Place, Painter]
+    said: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -114,8 +116,8 @@ def shown_images(record: ClassRecord, level: float) -> list[tuple[Key, Kept]]:
             for kept in (record.first(level), record.strongest) if kept]  # fmt: skip
 
 
-def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evidence:
-    """Read the run, ask its target and a second network about the images that are shown."""
+def gather(run: Run, *, public: bool = False, second: str | None = None, said: tuple[str, ...] = ()) -> Evidence:
+    """Read the run, ask its target and a second network about the images that are shown; ``said`` goes above all."""
     level = SHOWN_LEVEL if SHOWN_LEVEL in run.about.levels else max(run.about.levels)
     images = dict(pair for record in run.classes for pair in shown_images(record, level))
     press = Press.of(len(run.classes), len(images), run.shape)
@@ -126,6 +128,7 @@ def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evid
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
         verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
+        said=said,
     )  # fmt: skip
 
 
