@@ -185,9 +185,8 @@ def test_a_search_stopped_after_any_step_goes_on_to_the_same_bits(channels: int)
 
 
 def test_a_run_taken_up_in_the_middle_of_a_turn_equals_the_uninterrupted_one(tmp_path: Path) -> None:
-    assert_run_resumes(
-        {"by": "ascend", "encoding": "cppn", "batch": 2, "classes": ("0", "1", "3"), "generations": 9}, (2, 7), tmp_path,
-    )  # fmt: skip
+    words = {"by": "ascend", "encoding": "cppn", "batch": 2, "classes": ("0", "1", "3"), "generations": 9}
+    assert_run_resumes(words, (2, 7), tmp_path)
 
 
 def test_all_ten_digits_are_certain_within_a_hundred_steps() -> None:

@@ -23,6 +23,7 @@ from trompe.measure.metrics import Answer
 from trompe.run.names import class_folders
 from trompe.run.painters import painters
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.targets import Declaration, Preprocessing
 from trompe.targets.trained import read_samples
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import fool_with
@@ -93,6 +94,32 @@ def test_a_class_that_the_other_lacks_is_said_and_left_out_of_the_denominator(ru
         assert row.comparable == 0
         assert row.says(0.5, own=True) == "no such class"
         assert row.says(0.5, own=False).endswith(" of 4")
+
+
+@pytest.mark.parametrize("declared", [{"harmless": ("east",)}, {"abstain": "east"}])
+def test_what_does_not_count_is_in_no_count_on_either_side(declared, run, tiny, tmp_path):
+    known = Declaration(preprocessing=Preprocessing(), **declared)
+    other = replace(tiny, name="other", declared=known)
+    plain = {row.method: row for row in rows(transfer_to(run.folder, [tiny]), "strongest")}
+    for row in rows(transfer_to(run.folder, [other]), "strongest"):
+        assert (row.of, row.comparable, row.missing, row.spared) == (4, 3, (), ("east",))
+        kept = [r.strongest for r in run.classes if r.method == row.method and r.label != "east"]
+        for level in run.about.levels:
+            assert row.same[level] == sum(item.log_odds >= level_odds(level) for item in kept)
+            assert row.any[level] <= plain[row.method].any[level]
+        assert row.any[0.5] < plain[row.method].any[0.5] == 4  # the image of east convinces it of nothing else
+    made = fool_with(FoolSettings("other", by="squares", budget=300, out=tmp_path / "run"), other)
+    for row in transfer_to(made.folder, [tiny]).rows:
+        assert (row.of, row.comparable, row.spared) == (3, 3, ())
+
+
+def test_a_natural_image_named_a_class_that_does_not_count_is_no_base_rate():
+    photographs = Photographs(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.arange(4) % 2, ())
+    answers = [Answer(i % 2, i % 2, float(i)) for i in range(4)]
+    own = Group("m", "strongest", tuple(Probe(torch.zeros(1, 2, 2), "a", odds) for odds in (0.0, 2.0, 3.0)))
+    found = equally_confident(own, photographs, answers, ("a", "b"), {"b"})
+    assert [probe.log_odds for probe in found.probes] == [0.0, 2.0]
+    assert {probe.label for probe in found.probes} == {"a"}
 
 
 def test_an_image_that_the_other_refuses_convinces_nobody(run, tiny):

@@ -112,6 +112,7 @@ def _watch_one(session: Any, step: Any, steps: Any, *, quiet: bool) -> Any:
 
     attempt, search = session.attempt, session.current
     plan, names = attempt.plan, attempt.niches.names
+    count = len(set(names) - session.about.spared)
     began, before = time.monotonic(), step.evaluations
     tiles, (_, height, width) = Tiles(names), attempt.target.spec.shape
     below = tiles if supported(Console(stderr=True), height, width) else None
@@ -121,7 +122,7 @@ def _watch_one(session: Any, step: Any, steps: Any, *, quiet: bool) -> Any:
             tiles.follow(step)
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"
             rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-3)
-            top = f"{step.statistics['confident@0.9999']:.0f} of {len(names)} at 99.99 %"
+            top = f"{step.statistics['confident@0.9999']:.0f} of {count} at 99.99 %"
             watch.tell(plan.generation(step.number), f"median {middle}  {top}  {rate:,.0f}/s")
             step = next(steps, None)
     return step

@@ -32,6 +32,8 @@ def _lines(found: Any) -> list[str]:
         lines += [*_table(rows, found.levels), ""]
         missing = dict.fromkeys(label for row in rows for label in row.missing)
         lines += [f"no such class: {', '.join(missing)}; not counted under same class"] if missing else []
+        spared = dict.fromkeys(label for row in rows for label in row.spared)
+        lines += [f"harmless there, or for none of these: {', '.join(spared)}; in no count"] if spared else []
     return [*lines, *found.notes]
 
 

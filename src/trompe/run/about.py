@@ -63,6 +63,11 @@ class About:
         found = (describe_versions(judge), describe_machine(), _commit(), created)
         return cls(settings, target, judge, encoding, levels, *found, search)
 
+    @property
+    def spared(self) -> frozenset[str]:
+        """Labels that stay out of every rate: the harmless, and the one for none of these."""
+        return frozenset({*self.target.get("harmless", ()), self.target.get("abstain", "")} - {""})
+
     def to_items(self) -> dict[str, Any]:
         """Every field by name, JSON-ready."""
         return asdict(self)

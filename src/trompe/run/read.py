@@ -153,9 +153,8 @@ class Run:
     @property
     def labels_that_count(self) -> tuple[str, ...]:
         """The classes attempted, each once, but for the harmless and the abstaining: those stay out of every rate."""
-        target = self.about.target
-        spared = {*target.get("harmless", ()), target.get("abstain", "")}
-        return tuple(label for label in dict.fromkeys(record.label for record in self.classes) if label not in spared)
+        attempted = dict.fromkeys(record.label for record in self.classes)
+        return tuple(label for label in attempted if label not in self.about.spared)
 
     @property
     def shape(self) -> tuple[int, int, int]:

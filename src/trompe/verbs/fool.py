@@ -231,7 +231,8 @@ class Session:
         archive, tally = opened.archive, opened.tally
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
-        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, self.about.levels)
+        about = self.about
+        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, about.levels, about.spared)
         thrift = self._thrift(search, attempt)
         plan = thrift.plan(attempt.plan, tally)
         steps = make_search(attempt.settings)(contest, archive, plan, tally)

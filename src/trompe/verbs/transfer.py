@@ -25,7 +25,7 @@ from trompe.run.schema import DATABASE
 from trompe.search import JudgeSettings, reference_judge
 from trompe.settings import TransferSettings
 from trompe.targets import load_target
-from trompe.targets.ready import prepared_of
+from trompe.targets.ready import declared_of, prepared_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import judge_natural, natural_images
@@ -119,7 +119,9 @@ def _groups(run: Run, images: Path | None) -> tuple[list[Group], tuple[str, ...]
             continue
         found += [group, random_like(run, group)]
         if isinstance(natural, _Natural):
-            found.append(equally_confident(group, natural.photographs, natural.answers, natural.labels))
+            found.append(
+                equally_confident(group, natural.photographs, natural.answers, natural.labels, run.about.spared)
+            )
     notes += [f"natural images: not measured: {natural}"] if isinstance(natural, str) else []
     return [group for group in found if group.probes], tuple(notes)
 
@@ -168,7 +170,9 @@ def _ask(target: Target, group: Group, levels: Sequence[float]) -> Convinced:
     target, spec = itself(target), _spec(target)
     fitted = [probe.fitted(spec) for probe in group.probes]
     value = _values(target, [image for image, _ in fitted])
-    place = {label: i for i, label in enumerate(target.labels)}
+    declared = declared_of(target)
+    spared = {*declared.harmless, declared.abstain}
+    place = {label: i for i, label in enumerate(target.labels) if label not in spared}
     labels = [probe.label for probe in group.probes]
     columns = [place.get(label) for label in labels]
     odds = [probe.log_odds for probe in group.probes if probe.log_odds is not None]
@@ -176,8 +180,9 @@ def _ask(target: Target, group: Group, levels: Sequence[float]) -> Convinced:
         target.name, group.method, group.images, " and ".join(sorted({how for _, how in fitted})),
         of=len(labels), comparable=sum(column is not None for column in columns),
         same={level: count_same(value, columns, level) for level in levels},
-        any={level: count_any(value, level) for level in levels},
-        missing=tuple(dict.fromkeys(label for label in labels if label and label not in place)),
+        any={level: count_any(value, list(place.values()), level) for level in levels},
+        missing=tuple(dict.fromkeys(label for label in labels if label and label not in target.labels)),
+        spared=tuple(dict.fromkeys(label for label in labels if label and label in spared)),
         source_log_odds=median(odds) if odds else None,
     )  # fmt: skip
 
