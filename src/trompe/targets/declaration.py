@@ -100,7 +100,8 @@ class Declaration:
         threshold: Confidence from which on the product acts; 0.0 where there is none.
         harmless: Labels of which certainty about nonsense is the right answer ("background", "OK").
         abstain: The label that stands for "none of these": an image that it wins is not accepted; "" for none.
-        layer: Name of an inner layer of a torch module, for features; "" for none.
+        layer: Name of an inner layer of a torch module, as its ``named_modules`` say it: what it gives becomes
+            `Outputs.features`; "" for none.
         trust: Types that a stored scikit-learn estimator may hold beyond the plain ones.
         request: How a URL is asked.
 

@@ -125,9 +125,10 @@ def foreign(
     Labels that neither declares are numbered; how many there are is found by asking about one black image.
 
     Raises:
-        BadInput: The shape is not known.
-        TargetError: The model does not answer, or not with as many numbers as there are labels.
+        TargetError: The shape is not known, an inner layer is declared, the model does not answer, or not with as many
+            numbers as there are labels.
     """
+    check_no_layer(declared, name)
     full = declared.completed(known)
     spec = ImageSpec(*declared_shape(full, name))
     first = ForeignTarget(name, model, spec, (), replace(full, abstain=""), needed)
@@ -135,6 +136,21 @@ def foreign(
     labels = name_classes(read_labels(full.labels), classes, name)
     check_declared_labels(full, labels)
     return replace(first, labels=labels, declared=full)
+
+
+def check_no_layer(declared: Declaration, name: str) -> None:
+    """Refuse a declared inner layer of what has none that trompe could look at.
+
+    Raises:
+        TargetError: There is one.
+    """
+    if declared.layer:
+        raise TargetError(
+            expected="no layer: only of a torch module can an inner layer be looked at",
+            got=repr(declared.layer),
+            where=f"layer of target {name}",
+            do="Leave it out, or name the torch module itself as the model: package.module:factory.",
+        )
 
 
 def declared_shape(declared: Declaration, name: str) -> tuple[int, int, int]:
