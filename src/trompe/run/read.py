@@ -231,6 +231,11 @@ class Run:
         """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""
         return dict(self._judgements)
 
+    def superclasses(self) -> dict[tuple[int, int, float, str], float]:
+        """Verified log-odds by search, niche, level (0 for the strongest) and superclass; empty where not measured."""
+        rows = self.measured.get("superclasses", {}).get("rows", ())
+        return {(search, niche, level, name): odds for search, niche, level, name, odds in rows}
+
     def survival(self) -> dict[tuple[int, int, float, str], float]:
         """Log-odds by search, niche, level (0 for the strongest image) and transform; empty where not measured."""
         with reading(self.folder) as connection:

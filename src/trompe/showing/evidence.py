@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -73,6 +74,11 @@ class Evidence:
         """What was kept for the classes that count."""
         count = set(self.labels)
         return [record for record in self.run.classes if record.label in count]
+
+    @cached_property
+    def superclasses(self) -> dict[tuple[int, int, float, str], float]:
+        """Log-odds that verification found for superclasses, by key of the image and name."""
+        return self.run.superclasses()
 
     @property
     def strongest(self) -> list[float]:

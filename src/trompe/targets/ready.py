@@ -10,7 +10,7 @@ from torch import Tensor
 from trompe.core.numerics import log_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs, Target
-from trompe.targets.declaration import Declaration
+from trompe.targets.declaration import Declaration, read_superclasses
 from trompe.targets.foreign import ForeignTarget
 from trompe.targets.preflight import Finding, preflight, refuse_silence
 from trompe.targets.preprocessing import PLAIN, Preprocessing
@@ -51,7 +51,7 @@ class Ready:
             "threshold": declared.threshold,
             "harmless": list(declared.harmless),
             "abstain": declared.abstain,
-            "declared": declared.describe(),
+            "declared": replace(declared, superclasses=read_superclasses(declared.superclasses)).describe(),
         }
 
 

@@ -26,6 +26,7 @@ from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, jud
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.same import check_same_numbers, check_same_settings
+from trompe.verbs.superclasses import why_no_superclasses
 from trompe.verbs.survive import survive
 from trompe.verbs.thrift import (
     MAX_QUERIES,
@@ -276,6 +277,10 @@ class Session:
             write_images(run)
             self.verification = confirm(run, self.attempt.target)
             self._recorder.judged(self.verification.rows)
+            if self.about.superclasses:
+                rows = [list(row) for row in self.verification.superclasses]
+                told = {"rows": rows, "not_measured": why_no_superclasses(self.attempt.target)}
+                self._recorder.measured("superclasses", told)
             if self._transforms:
                 self._recorder.survived(survive(run, self.attempt.target, self._transforms))
             for name, value in self.measurements(run):
