@@ -28,7 +28,7 @@ from trompe.core.errors import BadInput, TargetError
 from trompe.core.numerics import class_log_odds, level_odds, log_odds, quantise
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
-from trompe.search import RULES, STARTS, Archive, Judge, JudgeSettings, Plan, ascend, regularisers, scatter
+from trompe.search import RULES, STARTS, Archive, Judge, JudgeSettings, Plan, ascend, regularisers, scatter, squares
 from trompe.search.rules import Ground, Progress, SignMomentum
 from trompe.search.starts import centre_image, start_images
 from trompe.settings import FoolSettings
@@ -505,3 +505,18 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadInput, match=message):
             make_plan(settings(**words), 10)
+
+
+@pytest.mark.parametrize("search", [partial(ascend, rule=SignMomentum(step=0.02)), squares], ids=["ascend", "squares"])
+def test_a_budget_is_shared_out_in_rounds_that_can_be_taken_up_anywhere(search: Any) -> None:
+    target = curved(1, 5, 7, classes=7)
+    for goal in (8.0, torch.inf):
+        plan = group_plan(target, 3, generations=40, goal=goal, budget=60)
+        assert assert_resumes_anywhere(search, contest_on(target, 3), plan) > 15
+    _, steps = finish(search, contest_on(target, 3), plan)
+    assert [int(step.state["ration"]) for step in steps[:-2]] == [60 // 7] * (len(steps) - 2)
+    last = steps[-1]
+    assert (last.evaluations, int(last.state["group"]), int(last.state["ration"])) == (60, 4, 1)  # the four left over
+    assert last.state["spent"].sum() + last.state["tried"].sum() == 60
+    assert last.state["spent"].sort().values.tolist() == [8] * 4 + [9] * 3
+    assert plan.ended_by(last.number, 60) == "budget"

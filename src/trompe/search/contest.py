@@ -34,7 +34,8 @@ class Plan:
         initial: Candidates of the random beginning, which is step 0.
         budget: Evaluations in all, at most; None for as many as the generations take.
         goal: Log-odds from which on a class is no longer worked on, where classes are worked on one by one.
-        groups: How many groups of classes take turns; 0 where all compete at once.
+        groups: How many groups of classes take turns; 0 where all compete at once. Several share a budget out evenly;
+            see `trompe.search.turns.Turn`.
 
     Example:
         >>> plan = Plan(seed=0, generations=3, population=200, batch=50)
@@ -74,7 +75,8 @@ class Plan:
 
     def ended_by(self, number: int, evaluations: int) -> str:
         """Why a search that ran out ended: ``generations``, or ``budget`` where that came first."""
-        return "budget" if number < self.last and not self.admitted(1, evaluations) else "generations"
+        over = not self.groups and number >= self.last
+        return "budget" if not over and not self.admitted(1, evaluations) else "generations"
 
 
 @dataclass(frozen=True)
