@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from statistics import median
 
@@ -232,16 +233,46 @@ def test_the_command_writes_what_it_prints(digits, capsys, tmp_path):
     assert not (digits.folder / "transfer.json").exists()
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (
-        told
-        == json.loads((digits.folder / "transfer.json").read_text())
-        == json.loads((tmp_path / "transfer.json").read_text())
-    )
-    assert {row["target"] for row in told["rows"]} == {"lenet-mnist", "lenet-fashion"}
+    written = json.loads((digits.folder / "transfer.json").read_text())
+    assert {**written, "notes": []} == told
+    assert written == json.loads((tmp_path / "transfer.json").read_text())
+    assert [entry["target"] for entry in told["transfers"]] == ["lenet-mnist", "lenet-fashion"]
+    told = {"rows": [row for entry in told["transfers"] for row in entry["rows"]]}
     assert [row["source_log_odds"] for row in told["rows"] if row["images"] == "random"] == ["not measured"] * 2
     row = next(row for row in told["rows"] if row["images"] == "strongest")
     assert f"{row['same']['0.5']} of 2" in out
     assert trompe.verify(digits.folder).passed
+
+
+def test_the_file_keeps_every_classifier_and_the_page_says_so(digits, tmp_path):
+    def entries():
+        return {e["target"]: e for e in json.loads((tmp_path / "run" / "transfer.json").read_text())["transfers"]}
+
+    shutil.copytree(digits.folder, tmp_path / "run", ignore=shutil.ignore_patterns("transfer.json", "report.html"))
+    page = trompe.report(tmp_path / "run").read_text()
+    assert "lenet-mnist names" in page  # the second network, where nothing else was asked
+    trompe.transfer(tmp_path / "run", to=("lenet-mnist",))
+    first = entries()["lenet-mnist"]
+    trompe.transfer(tmp_path / "run", to=("lenet-fashion", "mlp-mnist"))
+    assert list(entries()) == ["lenet-mnist", "lenet-fashion", "mlp-mnist"]
+    assert entries()["lenet-mnist"] == first
+    trompe.transfer(tmp_path / "run", to=("lenet-mnist",))
+    assert list(entries()) == ["lenet-fashion", "mlp-mnist", "lenet-mnist"]  # asked again: replaced, not doubled
+    assert entries()["lenet-mnist"] == first
+    assert len({entry["fingerprint"] for entry in entries().values()}) == 3
+    page = " ".join(trompe.report(tmp_path / "run").read_text().replace("\xa0", " ").split())
+    counts = [f"{row['same']['0.99']} of {row['comparable']} {row['images']}" for row in first["rows"]]
+    assert [row["images"] for row in first["rows"]] == ["strongest", "random", "natural"]
+    assert f"to lenet-mnist, the same class with at least 99 %: {', '.join(counts)} (pixels-squares)." in page
+    assert "to lenet-fashion, the same class with at least 99 %: no strongest of a class that it has" in page
+
+
+def test_a_damaged_or_older_file_is_written_anew(digits, tmp_path):
+    for content in ("{", "[]", '{"rows": []}', '{"from": "x", "levels": [], "transfers": [{"fingerprint": "y"}]}'):
+        (tmp_path / "transfer.json").write_text(content)
+        trompe.transfer(digits.folder, to=("mlp-mnist",), out=tmp_path)
+        (entry,) = json.loads((tmp_path / "transfer.json").read_text())["transfers"]
+        assert entry["target"] == "mlp-mnist"
 
 
 def test_bad_input_is_one_line(digits, tmp_path, capsys):

@@ -23,8 +23,8 @@ def run(words: list[str]) -> int:
 
 def _lines(found: Any) -> list[str]:
     lines = []
-    for target in dict.fromkeys(row.target for row in found.rows):
-        rows = [row for row in found.rows if row.target == target]
+    for target, key in dict.fromkeys((row.target, row.fingerprint) for row in found.rows):
+        rows = [row for row in found.rows if row.fingerprint == key]
         lines += [
             f"{found.source} to {target}: how many images get their own class, or any, with that confidence or more",
             "",

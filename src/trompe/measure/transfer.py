@@ -16,6 +16,7 @@ class Convinced:
 
     Attributes:
         target: The classifier asked.
+        fingerprint: Of it.
         method: Of the run the images are from; of natural images, the method whose images they match.
         images: What they are: ``strongest``, ``random``, ``natural``, or ``given``.
         how: How they got the classifier's size: ``same``, ``redrawn`` (painted again), ``resized``, or several.
@@ -30,6 +31,7 @@ class Convinced:
     """
 
     target: str
+    fingerprint: str
     method: str
     images: str
     how: str

@@ -1,8 +1,9 @@
 """Everything a page may say, gathered once; what is not in here cannot be claimed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from trompe.showing.networks import Natural, Network, natural, own_network, seco
 from trompe.showing.pictures import Press
 from trompe.verbs.audit import answers_of
 from trompe.verbs.gate import best_odds
+from trompe.verbs.transfer import read_transfers
 
 Key = tuple[int, int, float]
 """Search, niche and level of a kept image; level 0 for the strongest."""
@@ -39,6 +41,7 @@ class Evidence:
         verified: Log-odds that verification found, for every kept image it saw.
         strips: The lineage of the strongest image, by search and niche.
         painters: The network behind it, where one painted it.
+        transfers: What `trompe transfer` measured of this run, one entry a classifier; empty where it was not asked to.
         said: What else must be known before anything is believed, one sentence each.
     """
 
@@ -55,6 +58,7 @@ class Evidence:
     verified: dict[Key, float]
     strips: dict[Place, list[Ancestor]]
     painters: dict[Place, Painter]
+    transfers: Sequence[dict[str, Any]] = ()
     said: tuple[str, ...] = ()
 
     @property
@@ -134,8 +138,14 @@ def gather(run: Run, *, public: bool = False, second: str | None = None, said: t
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
         verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
-        said=said,
+        transfers=_transfers(run), said=said,
     )  # fmt: skip
+
+
+def _transfers(run: Run) -> list[dict[str, Any]]:
+    told = read_transfers(run.folder)
+    entries: list[dict[str, Any]] = told["transfers"] if told.get("from") == run.about.target["name"] else []
+    return entries
 
 
 def _answers(real: Natural | None) -> list[Answer]:

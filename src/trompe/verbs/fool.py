@@ -328,10 +328,11 @@ class Session:
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     """The settings as a run stores them: the command and its fields, JSON-ready, without the folder."""
+    younger = (*_STORED_WHERE_SET, "generations") if isinstance(settings, AuditSettings) else _STORED_WHERE_SET
     items = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
-        if field.name not in _STORED_WHERE_SET or getattr(settings, field.name) != field.default
+        if field.name not in younger or getattr(settings, field.name) != field.default
     }
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in items.items()}
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
