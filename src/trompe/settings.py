@@ -94,6 +94,8 @@ class AuditSettings:
     _: KW_ONLY
     methods: tuple[Method, ...] = ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
     """What to try, in this order."""
+    generations: int | None = None
+    """Generations of each method, at most; by default as many as each takes by itself. See `trompe fool --help`."""
     budget: int | None = None
     """Evaluations (candidates judged) of each method, at most; by default as many as its generations take."""
     time: str | None = None

@@ -77,17 +77,22 @@ def again(evidence: Evidence) -> list[Fact]:
 
 
 def command(evidence: Evidence) -> str:
-    """The command line that makes this run again; empty where the run was not made by one."""
+    """The command line that makes this run again; empty where the run was not made by one.
+
+    Headers of a remote target are in it as NAME=VARIABLE: a run knows the name of what holds a secret, and no more.
+    """
     about, parts = evidence.run.about, []
     verb = about.settings.get("command", "")
-    if verb not in _COMMANDS or evidence.own.target is None:
+    if verb not in _COMMANDS or (evidence.own.target is None and "remote" not in about.target):
         return ""
     known = {field.name: field for field in fields(_COMMANDS[verb]) if field.name not in ("target", "out", "resume")}
     for name, field in known.items():
         value = about.settings.get(name, _default(field.default))
+        if value == _default(field.default):
+            continue
         if value is False:
             parts.append(f"--no-{name.replace('_', '-')}")
-        elif value != _default(field.default):
+        else:
             parts += [
                 f"--{name.replace('_', '-')}",
                 *(str(one) for one in (value if isinstance(value, list) else [value])),

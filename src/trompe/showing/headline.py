@@ -43,7 +43,7 @@ def warnings(evidence: Evidence) -> list[str]:
         said.append(f"Verified values differ from the recorded ones by up to {max(gaps):.2g} in log-odds.")
     if not kept:
         said.append("No image has been recorded.")
-    return said
+    return [*evidence.said, *said]
 
 
 def sentence(evidence: Evidence) -> str:
