@@ -11,10 +11,16 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 Preset = Literal[
     "paper", "released-code", "innovation",
-    "sign-momentum", "adam", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
+    "sign-momentum", "adam", "hide", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
     "random-squares",
 ]  # fmt: skip
 """Every preset of some method; which are of which, `trompe fool --help` says."""
+
+Start = Literal[
+    "uniform", "mean", "black", "grey", "low-frequency", "near-black", "salt", "blocks",
+    "class-mean", "other-class", "transferred",
+]  # fmt: skip
+"""Every start; the last is for `trompe judge`, which makes the images it begins with."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,12 @@ class FoolSettings:
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree, and for cppn innovation, without sine nodes. ascend: sign-momentum (the
-    default), adam (for cppn the only one), or one of the paper's four rules nguyen-*. squares: random-squares."""
-    start: Literal["uniform", "mean", "black", "grey", "low-frequency"] | None = None
-    """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey. By default
-    uniform, which for cppn means random networks and is all there is; mean with the presets nguyen-*."""
+    default), adam (for cppn the only one), hide (keeps away from samples of the class), or one of the paper's four
+    rules nguyen-*. squares: random-squares."""
+    start: Start | None = None
+    """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey, near-black,
+    salt (5 % white pixels), blocks, and of a target that comes with samples class-mean (at 0.3) and other-class. By
+    default uniform, which for cppn means random networks and is all there is; mean with the presets nguyen-*."""
     generations: int | None = None
     """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, 300
     with adam, or as many as its nguyen-* preset takes; of squares 1000."""

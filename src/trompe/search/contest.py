@@ -14,6 +14,7 @@ from trompe.core.numerics import level_odds
 from trompe.core.types import Candidates, Encoding, G, Niches, Outputs, Step
 from trompe.search.archive import Archive
 from trompe.search.judge import Judge, with_threads
+from trompe.search.starts import Material
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,14 @@ class Contest(Generic[G]):
         judge: Asks the target.
         niches: Turn its answers into bids.
         levels: Confidence levels that statistics count.
+        material: Images that some starts are made of, and that `hide` keeps away from.
     """
 
     encoding: Encoding[G]
     judge: Judge
     niches: Niches
     levels: Sequence[float]
+    material: Material | None = None
 
     def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally) -> Hold[G]:
         """Judge these genomes and offer them to the archive.

@@ -85,13 +85,14 @@ def squares(
         if not len(members):
             return
         stream = Stream(plan.seed, f"squares/{contest.encoding.name}", tally.number + 1)
+        niches = turn.niches[members]
         if turn.steps and archive.elites.genomes is not None:
-            niches = turn.niches[members]
             images = contest.encoding.express(archive.elites.genomes.take(niches))
             side = settings.side(turn.steps - 1, *images.shape[2:])
             genomes, mothers = encoding.paint(paint_squares(images, side, stream)), archive.elites.ids[niches]
         else:
-            genomes = begin(contest.encoding, target, settings.start, len(members), stream)
+            columns = torch.tensor(contest.niches.columns)[niches]
+            genomes = begin(contest.encoding, target, settings.start, columns, stream, contest.material)
             mothers = torch.full_like(members, -1)
         turn = turn.after(members)
         parents = torch.stack([mothers, torch.full_like(mothers, -1)], 1)
