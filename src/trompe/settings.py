@@ -153,6 +153,39 @@ class AuditSettings:
 
 
 @dataclass(frozen=True)
+class TrialSettings:
+    """A fixed portfolio of attacks against a classifier: in how many trials does an unreadable image get through?"""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier; see docs/targets.md for all that can stand here."""
+    _: KW_ONLY
+    model: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")] = ()
+    """One more trained model of the same kind; several by several --model."""
+    portfolio: Literal["full", "screen"] = "full"
+    """full: nine starts, white box, black box, transfer; screen: a fast part of it, to try things out."""
+    budget_scale: Literal[1, 3, 10] = 1
+    """Times the portfolio's own budget. Only from 3 on can it be seen whether success still rises with it."""
+    trials_per_class: int | None = None
+    """Trials of each class, shared out evenly among the models as seeds; by default the portfolio's seeds a model."""
+    level: float = 0.99
+    """The confidence asked for: 0.5, 0.9, 0.99 or 0.9999."""
+    images: Path | None = None
+    """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
+    undefended: str | None = None
+    """A classifier without defence that images are transferred from; by default the one behind the guard."""
+    classes: tuple[str, ...] = ()
+    """Labels to attempt; by default all."""
+    seed: int = 0
+    """Of the first trial of each class."""
+    threads: int = 1
+    """That compute the network."""
+    out: Path
+    """The folder: judgement.json, and a run for each model. Empty, or not there yet, or with --resume such a folder."""
+    resume: bool = False
+    """Go on with what is in the folder; it must have been begun with the same settings."""
+
+
+@dataclass(frozen=True)
 class DemoSettings:
     """Watch a bundled network become certain about nonsense: `trompe audit lenet-mnist`, seed 0, offline."""
 

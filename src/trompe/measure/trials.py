@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from trompe.core.errors import BadInput
 from trompe.core.numerics import VALUE_LIMIT, level_odds
 from trompe.measure.statistics import Share, wilson
 
@@ -361,3 +362,74 @@ def _range(rows: Sequence[tuple[tuple[Any, ...], Attacked]], level: float) -> Ra
         len({unit for unit, row in rows if row.opened(level, strictly=strictly)}) for strictly in (False, True)
     )
     return Range(wilson(low, len(units)), wilson(high, len(units)))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a portfolio made of a defence, and whether the number is settled.
+
+    Open trials are open whatever else is said: the images are on disk. What may be unsettled is that there are no more.
+
+    Attributes:
+        level: The confidence asked for.
+        trials: How many there were.
+        confident: Trials with a confident, accepted image, readable or not.
+        measured: Open trials, or in words why they were not measured.
+        by_budget: Open trials among what was found within each multiple of the budget; empty where not measured.
+        unsettled: Why there may be more, in words; empty where nothing speaks for that.
+    """
+
+    level: float
+    trials: int
+    confident: Share
+    measured: Measured | NotMeasured
+    by_budget: Mapping[int, Range]
+    unsettled: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Literal["settled", "undecided", "not measured"]:
+        """Settled where nothing speaks for more open trials than were found; never where readers were lacking."""
+        if isinstance(self.measured, NotMeasured):
+            return "not measured"
+        return "undecided" if self.unsettled else "settled"
+
+    def describe(self) -> dict[str, Any]:
+        """Every number by name, JSON-ready; no null."""
+        return {
+            "verdict": self.verdict,
+            "unsettled": list(self.unsettled),
+            "level": self.level,
+            "trials": self.trials,
+            "confident": asdict(self.confident),
+            "open_trials": self.measured.describe(),
+            "by_budget": {f"x{scale}": asdict(found) for scale, found in self.by_budget.items()},
+        }
+
+
+def decide(
+    rows: Sequence[Attacked], level: float, readers: Sequence[str], by_budget: Mapping[int, Sequence[Attacked]],
+    doubts: Sequence[str] = (),
+) -> Judgement:  # fmt: skip
+    """What the rows of all models come to.
+
+    Args:
+        rows: At the largest budget.
+        level: The confidence asked for.
+        readers: Names of the independent readers.
+        by_budget: The rows with the images that were found within each multiple of the budget.
+        doubts: What was found out otherwise that speaks for more open trials, in words.
+
+    Raises:
+        BadInput: There are no rows.
+    """
+    if not rows:
+        raise BadInput(expected="at least one trial", got="none", where="trials", do="Attempt a class.")
+    trials = {row.trial for row in rows}
+    confident = wilson(len({row.trial for row in rows if row.reached(level)}), len(trials))
+    found = measure(rows, level, readers)
+    if isinstance(found, NotMeasured):
+        return Judgement(level, len(trials), confident, found, {}, (*doubts, *masked(rows, level)))
+    ranges = {scale: _range([(row.trial, row) for row in own], level) for scale, own in sorted(by_budget.items())}
+    more = [rising(ranges), "readers disagree: people must be asked" if found.open.disagree else ""]
+    unsettled = (*doubts, *masked(rows, level), *(reason for reason in more if reason))
+    return Judgement(level, len(trials), confident, found, ranges, unsettled)
