@@ -16,7 +16,7 @@ from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.hide import closeness_slope
 from trompe.search.judge import Slope
 from trompe.search.rules import RULES, Ground, Hide, Rule
-from trompe.search.starts import begin, centre_image
+from trompe.search.starts import NATURAL_STARTS, begin, centre_image
 from trompe.search.turns import Turn
 
 
@@ -92,7 +92,8 @@ def ascend(
         look = way.look(climbers, turn, members, tally)
         climbers, turn = way.move(climbers, turn, look), turn.after(members)
         tally = replace(tally, backwards=tally.backwards + len(members), state=turn.to_state())
-        step, tally = contest.enter(archive, look.candidates, look.slope.outputs, tally)
+        only = turn.niches[members] if rule.start in NATURAL_STARTS else None
+        step, tally = contest.enter(archive, look.candidates, look.slope.outputs, tally, only)
         yield step
 
 

@@ -11,7 +11,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import G, Images, Paintable, Step
 from trompe.search.archive import Archive
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
-from trompe.search.starts import Start, begin
+from trompe.search.starts import NATURAL_STARTS, Start, begin
 from trompe.search.turns import Turn
 
 
@@ -96,7 +96,8 @@ def squares(
             mothers = torch.full_like(members, -1)
         turn = turn.after(members)
         parents = torch.stack([mothers, torch.full_like(mothers, -1)], 1)
-        step, tally = contest.hold(archive, genomes, parents, replace(tally, state=turn.to_state()))
+        only = niches if settings.start in NATURAL_STARTS else None
+        step, tally = contest.hold(archive, genomes, parents, replace(tally, state=turn.to_state()), only)
         yield step
 
 

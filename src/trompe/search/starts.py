@@ -22,6 +22,10 @@ MATERIAL_STARTS: tuple[str, ...] = ("class-mean", "other-class", "transferred")
 STARTS: tuple[str, ...] = tuple(start for start in get_args(Start) if start not in MATERIAL_STARTS)
 """Starts that need nothing: a network that is calm about one kind of nonsense is often certain about another."""
 
+NATURAL_STARTS: tuple[str, ...] = ("other-class",)
+"""Starts that are whole natural images: a candidate then bids only for the class it was made for, or a real image of
+another class would take that class and end the search for it."""
+
 _NOISE = 1.0 / 255.0
 _CELLS = 7
 _NEARLY = 10.0 / 255.0
