@@ -45,10 +45,10 @@ def begun(target: Target) -> Images:
 def _hard_gate(outputs: Outputs) -> Iterator[str]:
     if outputs.slack is None:
         return
-    refused = outputs.slack[outputs.slack < 0]
-    bottomless = int((refused <= LEAST).sum())
+    best = outputs.slack.amax(1)  # one number an image: a guard that is blind to the class says it for every class
+    refused, bottomless = best[best < 0], int((outputs.slack <= LEAST).any(1).sum())
     if bottomless:
-        yield f"hard gate: {bottomless} of {len(refused)} refusals have no finite slack to climb"
+        yield f"hard gate: {bottomless} of {len(best)} images are refused without any finite slack to climb"
     elif len(refused) >= _ENOUGH and len(refused.unique()) <= _FEW * len(refused):
         yield f"hard gate: {len(refused)} refusals have only {len(refused.unique())} different values of slack"
 
