@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from trompe.core.errors import BadInput
@@ -49,8 +49,8 @@ class Material:
 
     natural: Levels
     classes: Rows
-    transferred: Levels
-    certain: Rows
+    transferred: UInt8[Tensor, "m channels height width"]
+    certain: Int64[Tensor, " m"]
 
     def pool(self, start: str, column: int) -> Images:
         """The images that a start for this class is made of; empty where there are none."""
