@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
+    from trompe.portfolio import PORTFOLIO_1, SCREEN_1
     from trompe.run import Run, open_run
     from trompe.settings import AuditSettings, FoolSettings
     from trompe.showing.draw import draw
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.gate import gate
     from trompe.verbs.inspect import inspect
+    from trompe.verbs.judge import judge
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
     from trompe.verbs.transfer import transfer
@@ -33,8 +35,10 @@ _HOMES = {
     "AuditSettings": "trompe.settings",
     "Declaration": "trompe.targets",
     "FoolSettings": "trompe.settings",
+    "PORTFOLIO_1": "trompe.portfolio",
     "Preprocessing": "trompe.targets",
     "Run": "trompe.run",
+    "SCREEN_1": "trompe.portfolio",
     "TorchTarget": "trompe.targets",
     "TrompeError": "trompe.core.errors",
     "audit": "trompe.verbs.audit",
@@ -48,6 +52,7 @@ _HOMES = {
     "compare": "trompe.verbs.compare",
     "gate": "trompe.verbs.gate",
     "inspect": "trompe.verbs.inspect",
+    "judge": "trompe.verbs.judge",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
     "read": "trompe.showing.read",
@@ -60,6 +65,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "PORTFOLIO_1",
+    "SCREEN_1",
     "AuditSettings",
     "Declaration",
     "FoolSettings",
@@ -78,6 +85,7 @@ __all__ = [
     "fool_with",
     "gate",
     "inspect",
+    "judge",
     "load_target",
     "open_run",
     "read",

@@ -16,6 +16,7 @@ COMMANDS = {
     "read": ("see", "write a page on which people say what they see in a run's images: a check, a quiz, a study"),
     "inspect": ("judge", "what a classifier is, what is strange about it, which preprocessing suits it"),
     "audit": ("judge", "try every method on a classifier, in one run"),
+    "judge": ("judge", "a fixed portfolio of attacks: in how many trials does an unreadable image get through"),
     "compare": ("judge", "two runs, class by class"),
     "report": ("judge", "write a run as one page to look at, and its contact sheet"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
@@ -27,7 +28,7 @@ COMMANDS = {
 }
 """Every command: its group and what it does."""
 
-RESUMABLE = ("demo", "fool", "audit", "rerun")
+RESUMABLE = ("demo", "fool", "audit", "judge", "rerun")
 """Commands that take up again what an interruption left."""
 
 S = TypeVar("S")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trompe.core.errors import RunError
 from trompe.measure.surviving import as_recorded
 from trompe.run import Run, open_run
 from trompe.search import JudgeSettings
@@ -38,9 +39,10 @@ def repeat(settings: RerunSettings) -> Session:
     """A session that does again what a run did, into another folder.
 
     Raises:
-        RunError: No run, or its target is another one now.
+        RunError: No run, one of `judge`, or its target is another one now.
     """
     run = open_run(settings.run)
+    _refuse_judgement(run)
     access = access_of(run.about.settings, Path(settings.out), settings.resume)
     target = load_target(run.about.target["text"], trusting(run), access)
     check_same_target(run.about.target, as_recorded(target, run.about.target), run.folder)
@@ -51,6 +53,16 @@ def repeat(settings: RerunSettings) -> Session:
     if command == "audit":
         return audit_session(AuditSettings(**fields), target, judge)
     return fool_session(FoolSettings(**fields), target, judge)
+
+
+def _refuse_judgement(run: Run) -> None:
+    if run.about.settings.get("command") == "judge":
+        raise RunError(
+            expected="a run of `trompe fool` or `trompe audit`",
+            got="one of `trompe judge`, which is about several runs and readers",
+            where=str(run.folder),
+            do="Repeat the judgement: the same command and seed give the same runs.",
+        )
 
 
 @keywords(RerunSettings)
