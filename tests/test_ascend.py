@@ -501,7 +501,7 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
     for words, message in (
         (
             {"by": "ascend", "preset": "paper"},
-            r"--preset of pixels-ascend: expected one of sign-momentum, adam, nguyen-unreg",
+            r"--preset of pixels-ascend: expected one of sign-momentum, adam, hide, nguyen-unreg",
         ),
         ({"by": "evolve", "preset": "nguyen-l2"}, "--preset of pixels-evolve: expected one of paper, released-code"),
         ({"by": "squares", "preset": "paper"}, "--preset of pixels-squares: expected one of random-squares; got"),
