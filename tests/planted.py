@@ -1042,15 +1042,15 @@ BUGS = (
     Bug(
         "a guard reads its own images",
         "verbs/jury.py",
-        "(shared := sorted(reader.uses & guard.uses))",
-        "(shared := [])",
+        "if shared := sorted(reader.uses & guard.uses):",
+        "if shared := []:",
         "tests/test_judge_portfolio.py::test_a_guard_may_share_nothing_with_its_readers_and_its_data_counts",
     ),
     Bug(
         "a guard under another name reads its own images",
         "verbs/jury.py",
-        "if guard is not None and _same_order(reader, target, guard, images):",
-        "if guard is None:",
+        "if _same_order(reader, target, guard, images):",
+        "if not guards:",
         "tests/test_judge_portfolio.py::test_a_guard_that_is_its_own_reader_is_not_measured",
     ),
     Bug(

@@ -22,10 +22,12 @@ from trompe.settings import RerunSettings, TrialSettings
 from trompe.targets import TorchTarget, load_target
 from trompe.targets.callables import from_object
 from trompe.targets.declaration import Declaration
+from trompe.targets.guarded import Guarded
 from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
-from trompe.verbs.judge import judge_runs, prepare_case, run_case
+from trompe.verbs.judge import prepare_case, run_case
 from trompe.verbs.rerun import repeat
+from trompe.verbs.trials import judge_runs
 
 SMALL = Portfolio(
     "small", 1,
@@ -134,7 +136,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path):
     assert one == two != three
 
 
-@pytest.mark.parametrize("steps", [1, 9])
+@pytest.mark.parametrize("steps", [9])
 def test_an_interrupted_judgement_goes_on_to_the_same_end(tmp_path, steps):
     whole = judged(tmp_path / "whole")
     settings = TrialSettings("tiny-0", out=tmp_path / "cut")
@@ -333,6 +335,16 @@ def test_a_guard_may_share_nothing_with_its_readers_and_its_data_counts(tmp_path
     found = judged(tmp_path, guard=guard, readers=readers)
     assert found.jurors[0].excluded == "shares data:patterns with the guard neighbours"
     assert isinstance(found.judgement.measured, NotMeasured)
+
+
+def test_a_guard_that_came_with_the_target_counts_as_much(tmp_path):
+    guard = soft_guard()
+    guarded = Guarded(make_tiny_target(), guard)
+    found = judged(tmp_path, guarded, readers=[BLIND[0], Mirror(guard, guard.uses)])
+    assert found.jurors[1].excluded
+    assert found.judgement.verdict == "not measured"
+    (noted,) = found.runs[0].about.target["guards"]
+    assert noted == {"name": "neighbours", "uses": sorted(guard.uses), "fingerprint": guard.fingerprint()}
 
 
 def test_a_reader_that_always_says_yes_does_not_count(tmp_path):

@@ -122,6 +122,11 @@ class Guarded:
         return hashlib.sha256(f"{self.target.fingerprint()} {self.guard.fingerprint()}".encode()).hexdigest()
 
 
+def guards_of(target: Target) -> tuple[Guard, ...]:
+    """The guards in front of a target, the outermost first; empty where there are none."""
+    return (target.guard, *guards_of(target.target)) if isinstance(target, Guarded) else ()
+
+
 def undefended(target: Target) -> Target:
     """The target without the guards in front of it."""
     return undefended(target.target) if isinstance(target, Guarded) else target

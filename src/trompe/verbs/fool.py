@@ -20,6 +20,7 @@ from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Material, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import Declaration, ForeignTarget, load_target
+from trompe.targets.guarded import guards_of
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
 from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
@@ -366,8 +367,11 @@ def describe_target(target: Target, text: str, ready: Ready) -> dict[str, Any]:
     versions = {"survive": [each.name for each in target.transforms]} if isinstance(target, Surviving) else {}
     line, notes = line_of(target), list(getattr(target, "notes", ()))
     remote = None if line is None else {"url": line.address.url, "authorized": line.request.authorized}
+    guards = [{"name": each.name, "uses": sorted(each.uses), "fingerprint": each.fingerprint()}
+              for each in guards_of(itself(target))]  # fmt: skip
     return {
         **({"remote": remote} if remote else {}),
+        **({"guards": guards} if guards else {}),
         **({"notes": notes} if notes else {}),
         **ready.describe(),
         "name": target.name,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,14 +12,14 @@ from typing import Any
 from trompe.core.check import check_at_least, check_name
 from trompe.core.errors import BadInput, RunError
 from trompe.core.types import Guard, Reader, Target
-from trompe.measure.trials import Attacked, Judgement, Key, SearchRow, attacked, decide
-from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, SCALES, Portfolio
+from trompe.measure.trials import Judgement, Key
+from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, Portfolio
 from trompe.run import Run
 from trompe.search import JudgeSettings
 from trompe.search.hide import HIDE_READER
 from trompe.settings import TrialSettings
 from trompe.targets import load_target
-from trompe.targets.guarded import Guarded, undefended
+from trompe.targets.guarded import Guarded, guards_of, undefended
 from trompe.targets.ready import make_ready
 from trompe.verbs.arsenal import Arsenal, arm
 from trompe.verbs.fool import Session
@@ -30,6 +30,7 @@ from trompe.verbs.natural import natural_images
 from trompe.verbs.probe import suspicions
 from trompe.verbs.same import check_same_settings
 from trompe.verbs.thrift import line_of
+from trompe.verbs.trials import judge_runs
 
 JUDGEMENT = "judgement.json"
 SETTINGS = "settings.json"
@@ -81,9 +82,9 @@ class Case:
         settings: Of the command.
         portfolio: What is tried.
         targets: The trained models, each behind the guard.
-        guard: In front of each; None for none.
-        readers: Who may read.
-        jurors: The same, with who counts.
+        guard: In front of each; None where none was given beside them.
+        jurors: Who may read, and who counts.
+        from_network: That images are transferred from; None for the one behind the guard.
     """
 
     settings: TrialSettings
@@ -91,7 +92,7 @@ class Case:
     targets: tuple[Target, ...]
     guard: Guard | None
     jurors: tuple[Juror, ...]
-    from_network: Target | None = field(default=None)
+    from_network: Target | None = None
 
     @property
     def stored(self) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
             )
     given = shipped_readers(target) if readers is None else readers
     behind = tuple(each if guard is None else Guarded(each, guard) for each in targets)
-    return Case(settings, portfolio, behind, guard, jury(given, target, guard), from_network)
+    return Case(settings, portfolio, behind, guard, jury(given, target, guards_of(behind[0])), from_network)
 
 
 def run_case(case: Case, tell: Tell | None = None) -> Judged:
@@ -212,53 +213,6 @@ def run_case(case: Case, tell: Tell | None = None) -> Judged:
     )  # fmt: skip
     _write(case.settings.out / JUDGEMENT, judged.describe())
     return judged
-
-
-def judge_runs(runs: Sequence[Run], settings: TrialSettings, portfolio: Portfolio) -> Judgement:
-    """What finished runs of one portfolio come to, counted again from what is recorded in them.
-
-    Args:
-        runs: One a model.
-        settings: Of the command.
-        portfolio: That was tried.
-    """
-    rows = [row for number, run in enumerate(runs) for row in rows_of(run, number, portfolio)]
-    together = all(len(search.niches) <= run.about.search[search.method]["batch"] or "population" in
-                   run.about.search[search.method] for run in runs for search in run.searches)  # fmt: skip
-    # Where groups of classes take turns, a smaller budget is no beginning of a larger one.
-    scales = [scale for scale in SCALES if together and scale <= settings.budget_scale]
-    by_budget = {
-        scale: [row for number, run in enumerate(runs)
-                for row in rows_of(run, number, portfolio, scale / settings.budget_scale)]
-        for scale in scales
-    }  # fmt: skip
-    told = runs[0].measured["trials"]
-    doubts = list(dict.fromkeys(doubt for run in runs for doubt in run.measured["trials"]["doubts"]))
-    doubts += _not_tried(runs, portfolio)
-    return decide(rows, settings.level, told["independent"], by_budget, doubts)
-
-
-def rows_of(run: Run, model: int, portfolio: Portfolio, share: float = 1.0) -> list[Attacked]:
-    """The trials of one run, with the images that were found within a share of the budget.
-
-    Args:
-        run: Of `judge`, finished.
-        model: Its number: two models may have one name.
-        portfolio: That was tried.
-        share: Of the budget, above 0; an image that was the strongest then, and no first one, is not kept.
-    """
-    told, kinds = run.measured["trials"], portfolio.kinds
-    when = {(r.search, r.niche, kept.level or 0.0): kept.evaluations for r in run.classes for kept in r.kept()}
-    limits = {search.number: _within(run, search.number, share) for search in run.searches}
-    kept = {key: odds for key, odds in run.judgements().items() if when[key] <= limits[key[0]]}
-    reads: dict[Key, Sequence[str]] = {(int(s), int(n), float(level)): said for s, n, level, said in told["reads"]}
-    name = f"{model}-{run.about.target['name']}"
-    searches = [
-        SearchRow(search.number, name, search.method, seed, search.niches, kinds[search.method])
-        for search, seed in zip(run.searches, told["seeds"], strict=True)
-    ]
-    target = run.about.target
-    return attacked(searches, kept, reads, when, (*target.get("harmless", ()), target.get("abstain", "")))
 
 
 def shipped_readers(target: Target) -> tuple[Reader, ...]:
@@ -360,25 +314,3 @@ def _read(run: Run, readers: Sequence[Reader]) -> dict[Key, tuple[str, ...]]:
     images = from_levels(torch.stack([each.levels for _, each in worth]))
     said = zip(*(read_labels(reader, images) for reader in readers), strict=True)
     return dict(zip((key for key, _ in worth), said, strict=True))
-
-
-def _within(run: Run, search: int, share: float) -> float:
-    """Evaluations of a search that fall within a share of the portfolio's budget."""
-    if share >= 1.0:
-        return float("inf")
-    numbers = run.about.search[run.searches[search].method]
-    steps = int(numbers["generations"] * share) * max(1, int(numbers.get("population", 1)) // int(numbers["batch"]))
-    done = [step["evaluations"] for step in run.steps(search) if step["number"] <= steps]
-    return float(max(done, default=0))
-
-
-def _not_tried(runs: Sequence[Run], portfolio: Portfolio) -> list[str]:
-    """Whole kinds of attack that could not be had, in words."""
-    left = {method: why for run in runs for method, why in run.measured["trials"]["left_out"].items()}
-    kinds = dict.fromkeys(portfolio.kinds.values())
-    gone = [kind for kind in kinds if all(m in left for m, own in portfolio.kinds.items() if own == kind)]
-    reasons = {kind: next(left[m] for m, own in portfolio.kinds.items() if own == kind and m in left) for kind in gone}
-    return [f"no {kind} attack could be tried: {why}" for kind, why in reasons.items() if kind != "transfer"]
-
-
-__all__ = ["Case", "JudgeSession", "Judged", "case_of", "judge", "judge_runs", "prepare_case", "run_case"]

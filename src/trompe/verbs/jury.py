@@ -14,6 +14,7 @@ from trompe.core.types import Guard, Images, Outputs, Reader, Target
 from trompe.measure.trials import NONE
 from trompe.search.hide import HIDE_READER
 from trompe.search.starts import start_images
+from trompe.targets.guarded import undefended
 
 _NOISE = 100
 _READS_NOISE = 0.05
@@ -42,21 +43,21 @@ class Juror:
                 "counts": not self.excluded, "excluded": self.excluded or "no"}  # fmt: skip
 
 
-def jury(readers: Iterable[Reader], target: Target, guard: Guard | None) -> tuple[Juror, ...]:
+def jury(readers: Iterable[Reader], target: Target, guards: Sequence[Guard]) -> tuple[Juror, ...]:
     """Every reader, with the reason why it does not count.
 
-    It does not where it shares a function, features or fitting data with the guard or with what `hide` evades; where
-    it puts images into the order in which the guard puts them, whatever it says of itself; and where it reads noise.
+    It does not where it shares a function, features or fitting data with a guard or with what `hide` evades; where
+    it puts images into the order in which a guard puts them, whatever it says of itself; and where it reads noise.
 
     Args:
         readers: Who was brought along.
         target: What they are to read images for.
-        guard: In front of it, if any.
+        guards: In front of it.
 
     Raises:
         BadInput: A reader reads other classes, or images of another shape.
     """
-    return tuple(Juror(reader, _why_not(_checked(reader, target), target, guard)) for reader in readers)
+    return tuple(Juror(reader, _why_not(_checked(reader, target), undefended(target), guards)) for reader in readers)
 
 
 def read_labels(reader: Reader, images: Images) -> list[str]:
@@ -79,14 +80,16 @@ def _checked(reader: Reader, target: Target) -> Reader:
     )
 
 
-def _why_not(reader: Reader, target: Target, guard: Guard | None) -> str:
-    if guard is not None and (shared := sorted(reader.uses & guard.uses)):
-        return f"shares {', '.join(shared)} with the guard {guard.name}"
+def _why_not(reader: Reader, target: Target, guards: Sequence[Guard]) -> str:
+    for guard in guards:
+        if shared := sorted(reader.uses & guard.uses):
+            return f"shares {', '.join(shared)} with the guard {guard.name}"
     if shared := sorted(reader.uses & {use for use in HIDE_READER["uses"] if use.startswith("function:")}):
         return f"shares {', '.join(shared)} with what hide evades"
     images = senseless(target)
-    if guard is not None and _same_order(reader, target, guard, images):
-        return f"puts images into the same order as the guard {guard.name}"
+    for guard in guards:
+        if _same_order(reader, target, guard, images):
+            return f"puts images into the same order as the guard {guard.name}"
     seen = sum(label != NONE for label in read_labels(reader, images))
     return f"reads {seen} of {len(images)} images of nothing" if seen > _READS_NOISE * len(images) else ""
 
