@@ -25,6 +25,7 @@ from trompe.verbs.access import access_of
 from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
+from trompe.verbs.renderers import with_renderer
 from trompe.verbs.same import check_same_numbers, check_same_settings
 from trompe.verbs.survive import survive
 from trompe.verbs.thrift import (
@@ -39,8 +40,8 @@ from trompe.verbs.thrift import (
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
-_STORED_WHERE_SET = ("survive", "survival", "pipeline")
-"""Younger than the first runs: left out at their defaults, so that a run from before still repeats to its digest."""
+_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch"}
+"""Younger than the first runs, with what those did: left out there, so that a run from before repeats to its digest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Attempt:
             BadInput: A setting is unusable.
             TargetError: The target is.
         """
-        settings, patience = resolve(settings), parse_time(settings.time)
+        settings, patience = with_renderer(resolve(settings)), parse_time(settings.time)
         make_plan(settings)  # a number out of range is refused before a target is loaded
         ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
         target = ready.target
@@ -107,7 +108,7 @@ class Attempt:
         judge = judge or remote_judge(target) or judge_settings(settings, target, plan.batch)
         if settings.by == "ascend":
             judge_of(target, judge, climbs=True).check_slope()
-        encoding = make_encoding(settings, plan, target.spec)
+        encoding = make_encoding(settings, plan, target.spec, judge.threads)
         return cls(settings, target, plan, judge, encoding, niches, patience, ready)
 
     @property
@@ -325,7 +326,7 @@ def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     items = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
-        if field.name not in _STORED_WHERE_SET or getattr(settings, field.name) != field.default
+        if field.name not in _AS_BEFORE or getattr(settings, field.name) not in (_AS_BEFORE[field.name], field.default)
     }
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in items.items()}
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
