@@ -196,10 +196,11 @@ class Recorder:
         """
         if search not in self._opinions:
             return
-        spec = self.about.target["spec"]
+        spec, rows = self.about.target["spec"], self.about.judge["batch"]
+        shape = (spec["channels"], spec["height"], spec["width"])
         with self._whole():
             self._seat()
-            ask(self._connection, search, self._opinions[search], (spec["channels"], spec["height"], spec["width"]))
+            ask(self._connection, search, self._opinions[search], shape, rows)
             if checkpoint:
                 claim_firsts(self._connection, search, self.about.levels)
 

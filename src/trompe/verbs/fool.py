@@ -302,7 +302,7 @@ class Session:
         if number < 0:
             return ""
         attempt = self.attempts[search]
-        if is_checkpoint(number, attempt.plan.batch):
+        if is_checkpoint(number, attempt.plan.batch, len(attempt.niches.names)):
             self._recorder.tell(search, checkpoint=True)
         goal = attempt.settings.confidence
         if goal is not None and self._is_sure(search, archive.elites.value, number, level_odds(goal)):
@@ -315,7 +315,8 @@ class Session:
         """Whether the reference is that sure of every class; where another engine searches, it is asked when due."""
         if self._judges[search].settings.counts:
             return bool((value >= odds).all())
-        if not ends_round(number, self.attempts[search].plan.batch) or bool((value < odds - MARGIN).any()):
+        batch = self.attempts[search].plan.batch
+        if not ends_round(number, batch, len(value)) or bool((value < odds - MARGIN).any()):
             return False
         self._recorder.tell(search, checkpoint=True)
         return self._recorder.reached(search, odds) == len(value)
