@@ -50,6 +50,7 @@ bench: setup ## measure demo, reach, overhead, resume and engines; prints the ta
 	$(BIN)/python benchmarks/climb.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/engines.py
 
 wheel: setup ## build the wheel into dist/

@@ -1095,4 +1095,32 @@ BUGS = (
         "return scores / self.threshold",
         "tests/test_guards.py",
     ),
+    Bug(
+        "green is where blue should be",
+        "encodings/cppn/kernel.py",
+        "_RED, _GREEN, _BLUE = _f(0.5), _f(2.0 / 3.0 + 0.5), _f(1.0 / 3.0 + 0.5)",
+        "_RED, _BLUE, _GREEN = _f(0.5), _f(2.0 / 3.0 + 0.5), _f(1.0 / 3.0 + 0.5)",
+        "tests/test_renderer.py::test_pixels_are_those_of_the_reference",
+    ),
+    Bug(
+        "what a network hears from the constant input is left from its neighbour",
+        "encodings/cppn/kernel.py",
+        "starts[:], bias[:] = 0, _ZERO",
+        "starts[:] = 0",
+        "tests/test_renderer.py::test_neither_threads_nor_neighbours_change_a_bit",
+    ),
+    Bug(
+        "the renderer is chosen anew for a repetition",
+        "verbs/rerun.py",
+        '{"renderer": "torch", **stored,',
+        "{**stored,",
+        "tests/test_renderer.py::test_a_repetition_is_painted_by_the_same",
+    ),
+    Bug(
+        "networks go on in less room than they had",
+        "run/record.py",
+        ".join([*seated[1:], *others])",
+        ".join(seated[1:])",
+        "tests/test_run.py::test_networks_go_on_in_the_room_they_had",
+    ),
 )

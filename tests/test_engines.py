@@ -391,6 +391,22 @@ def test_auto_measures_once_and_never_again(tmp_path, monkeypatch):
     assert asks == [50, 10]
 
 
+def test_the_reference_takes_few_large_images_at_a_time_where_another_engine_searches():
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 2)).eval()
+    large = TorchTarget("large", flat, ImageSpec(3, 224, 224), ("a", "b"))
+    small = make_tiny_target()
+    assert reference_judge(large, JudgeSettings(50, 1, "openvino", "bfloat16")).settings == JudgeSettings(4)
+    assert reference_judge(large, JudgeSettings(50)).settings == JudgeSettings(50), "as the run was searched"
+    assert reference_judge(small, JudgeSettings(50, 1, "onnxruntime")).settings == JudgeSettings(50)
+
+
+def test_rounds_are_as_long_as_there_are_classes():
+    """Otherwise the reference would be asked about a thousand elites every few steps."""
+    ends = [step for step in range(1, 3000) if judges_module.is_checkpoint(step, 50, 1000)]
+    assert ends == [200, 2000]
+    assert [step for step in range(1, 3000) if judges_module.is_checkpoint(step, 50, 10)] == [40, 400]
+
+
 def test_auto_chooses_among_what_there_is(tiny):
     found = choose(tiny, 20)
     assert found.reference == "torch"

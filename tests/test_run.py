@@ -197,6 +197,22 @@ def test_genomes_of_changing_width_are_recorded_and_resumed(tiny, tmp_path):
         assert torch.equal(painted[record.niche], record.strongest.levels)
 
 
+@pytest.mark.parametrize("stop", [3, 5, 8])
+def test_networks_go_on_in_the_room_they_had(stop, tiny, tmp_path):
+    """Variation draws for the widest network there was, which may have lost its niche before the run was cut."""
+    settings = FoolSettings("tiny", encoding="cppn", confidence=None, generations=6, population=40, batch=20,
+                            out=tmp_path / "cut")  # fmt: skip
+    with Session(Attempt.prepare(settings, tiny)) as session:
+        for step in session:
+            if step.number == stop:
+                break
+    with Session(Attempt.prepare(replace(settings, resume=True), tiny)) as session:
+        for _ in session:
+            pass
+        cut = session.finish()
+    assert cut.digest() == fool_with(replace(settings, out=tmp_path / "whole"), tiny).digest()
+
+
 def test_a_run_opens_while_it_is_being_written(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(record_module, "COMMIT_SECONDS", 0.0)
     settings = FoolSettings(tiny.name, out=tmp_path / "run", generations=4, population=40, batch=40, confidence=None)

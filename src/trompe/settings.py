@@ -76,6 +76,9 @@ class FoolSettings:
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
     batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
     in any case; ascend climbs there, too."""
+    renderer: Literal["torch", "numba"] | None = None
+    """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
+    default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
@@ -129,6 +132,9 @@ class AuditSettings:
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
     batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
     in any case; ascend climbs there, too."""
+    renderer: Literal["torch", "numba"] | None = None
+    """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
+    default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""

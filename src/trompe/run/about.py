@@ -60,7 +60,7 @@ class About:
     ) -> Self:  # fmt: skip
         """A record of these things, on this machine, at this moment."""
         created = datetime.now(UTC).replace(microsecond=0).isoformat()
-        found = (describe_versions(judge), describe_machine(), _commit(), created)
+        found = (describe_versions(judge, encoding), describe_machine(), _commit(), created)
         return cls(settings, target, judge, encoding, levels, *found, search)
 
     @property
@@ -85,11 +85,14 @@ class About:
         return cls(**{**known, "levels": tuple(known["levels"]), "search": items.get("search", {})})
 
 
-def describe_versions(judge: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """Versions of what the bytes of a run depend on, with those of the engines that its judge names."""
+def describe_versions(
+    judge: Mapping[str, Any] | None = None, encoding: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """Versions of what the bytes of a run depend on, with those of the engines and renderers that it names."""
     plain = {"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()}
     named = {(judge or {}).get(key) for key in ("engine", "reference")}
-    return plain | {engine: _version(engine) for engine in _ENGINES if engine in named}
+    named |= {method.get("renderer") for method in (encoding or {}).values() if isinstance(method, Mapping)}
+    return plain | {package: _version(package) for package in (*_ENGINES, "numba") if package in named}
 
 
 def _version(package: str) -> str:

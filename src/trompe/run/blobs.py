@@ -26,6 +26,11 @@ def unpack_arrays(blob: bytes) -> dict[str, Tensor]:
     return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
 
+def shape_of(blob: bytes) -> bytes:
+    """The front of what `pack_arrays` gave: names, types and shapes, without a number."""
+    return blob[: 8 + int.from_bytes(blob[:8], "little")]
+
+
 def pack_levels(levels: Tensor) -> bytes:
     """The bytes of one input, compressed."""
     flat = levels.contiguous().numpy().reshape(-1)

@@ -16,6 +16,7 @@ _UNASKED = """
 SELECT candidate, input FROM current WHERE search = :search AND log_odds IS NULL
 UNION SELECT candidate, input FROM first WHERE search = :search AND log_odds IS NULL ORDER BY candidate
 """
+_HELD = "SELECT DISTINCT niche, candidate FROM {table} WHERE search = ? AND log_odds IS NULL"
 _TELL = "UPDATE {table} SET log_odds = ? WHERE search = ? AND niche = ? AND candidate = ? AND log_odds IS NULL"
 _FIRST = """
 INSERT OR REPLACE INTO first
@@ -28,7 +29,7 @@ WHERE search = :search AND log_odds >= :odds AND NOT EXISTS (
 _REACHED = "SELECT count(*) FROM current WHERE search = ? AND log_odds >= ?"
 
 
-def ask(database: sqlite3.Connection, search: int, opinion: Opinion, shape: tuple[int, int, int]) -> None:
+def ask(database: sqlite3.Connection, search: int, opinion: Opinion, shape: tuple[int, int, int], rows: int) -> None:
     """Ask the reference about every image of a search that it was not asked about, each once.
 
     Args:
@@ -36,18 +37,16 @@ def ask(database: sqlite3.Connection, search: int, opinion: Opinion, shape: tupl
         search: Its number in the run.
         opinion: Of the reference.
         shape: Of one image.
+        rows: Images at a time, as many as the reference takes in one call: a thousand large ones fill the memory.
     """
-    rows = database.execute(_UNASKED, {"search": search}).fetchall()
-    if not rows:
-        return
-    bids = opinion(from_levels(torch.stack([unpack_levels(blob, shape) for _, blob in rows]))).tolist()
-    told = [
-        (value, search, niche, candidate)
-        for (candidate, _), values in zip(rows, bids, strict=True)
-        for niche, value in enumerate(values)
-    ]
-    for table in ("current", "first"):
-        database.executemany(_TELL.format(table=table), told)
+    unasked = database.execute(_UNASKED, {"search": search}).fetchall()
+    for some in (unasked[i : i + rows] for i in range(0, len(unasked), rows)):
+        bids = opinion(from_levels(torch.stack([unpack_levels(blob, shape) for _, blob in some]))).tolist()
+        told = {candidate: values for (candidate, _), values in zip(some, bids, strict=True)}
+        for table in ("current", "first"):
+            held = database.execute(_HELD.format(table=table), (search,)).fetchall()
+            answers = [(told[who][niche], search, niche, who) for niche, who in held if who in told]
+            database.executemany(_TELL.format(table=table), answers)
 
 
 def claim_firsts(database: sqlite3.Connection, search: int, levels: Sequence[float]) -> None:

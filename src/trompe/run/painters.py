@@ -10,7 +10,7 @@ from trompe.core.numerics import to_levels
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Levels
 from trompe.encodings import Cppn, CppnGenomes, CppnSettings
-from trompe.encodings.cppn import draw
+from trompe.encodings.cppn import draw, numba_installed
 from trompe.encodings.cppn.render import without_idle
 from trompe.run.blobs import unpack_arrays
 from trompe.run.read import Run
@@ -45,8 +45,14 @@ class Painter:
         return int(nodes[0]), int(connections[0])
 
     def paint(self, height: int, width: int) -> Levels:
-        """Its picture at any size, as bytes of shape (1, channels, height, width)."""
+        """Its picture at any size, as bytes of shape (1, channels, height, width).
+
+        At its own size it is painted by what painted it in the run, so that it is the judged image bit for bit; by the
+        reference where that was numba and numba is not installed here.
+        """
         with torch.inference_mode():
+            if (height, width) == self.encoding.spec.shape[1:]:
+                return to_levels(self.encoding.express(self.genome))
             return to_levels(self.encoding.draw(self.genome, height, width))
 
     def formula(self) -> str:
@@ -74,10 +80,11 @@ def painters(run: Run) -> dict[Place, Painter]:
             said = dict(run.about.encoding[search.method])
             if said.pop("name") != Cppn.name:
                 continue
+            renderer = said.pop("renderer", "torch")
             numbers: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in said.items()
             }
-            encoding = Cppn(spec, CppnSettings(**numbers))
+            encoding = Cppn(spec, CppnSettings(**numbers), renderer if numba_installed() else "torch")
             query = "SELECT niche, genome FROM current WHERE search = ?"
             for niche, blob in connection.execute(query, (search.number,)):
                 genome = CppnGenomes.from_arrays(unpack_arrays(blob)).trimmed()

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+import torch
+
 from trompe.core.errors import RunError
 from trompe.core.types import G, Step
 from trompe.run.about import SCHEMA_VERSION, About
-from trompe.run.blobs import pack_arrays, unpack_arrays
+from trompe.run.blobs import pack_arrays, shape_of, unpack_arrays
 from trompe.run.folder import clear, holds_more, prepare, release, take_lock
 from trompe.run.opinions import Opinion, ask, claim_firsts, reached
 from trompe.run.rows import Packed, Row, candidate_rows, current_rows, first_rows, takeover_rows
@@ -23,6 +25,7 @@ COMMIT_SECONDS = 0.2
 
 _PUT_FIRST = "INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FIRST_UNLESS_THERE = "INSERT OR IGNORE INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_GENOMES = "SELECT genome FROM candidate WHERE search = ? AND genome IS NOT NULL"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -148,8 +151,11 @@ class Recorder:
             elites.ids[niche], elites.value[niche] = candidate, value
         if genomes:
             some = next(iter(genomes.values()))
-            padded = [genomes.get(niche, some) for niche in range(len(elites.ids))]
-            elites.genomes = padded[0].join(padded[1:])
+            seated = [genomes.get(niche, some) for niche in range(len(elites.ids))]
+            # As wide as ever: how many numbers variation draws depends on the room, also on that of the long displaced.
+            ever = {shape_of(blob): blob for (blob,) in ask(_GENOMES, (search,))}.values()
+            others = [genome_type.from_arrays(unpack_arrays(blob)) for blob in ever]
+            elites.genomes = seated[0].join([*seated[1:], *others]).take(torch.arange(len(seated)))
         for niche, level, candidate in ask("SELECT niche, level, candidate FROM first WHERE search = ?", (search,)):
             elites.crossed[niche, self.about.levels.index(level)] = candidate
         last = ask(
@@ -190,10 +196,11 @@ class Recorder:
         """
         if search not in self._opinions:
             return
-        spec = self.about.target["spec"]
+        spec, rows = self.about.target["spec"], self.about.judge["batch"]
+        shape = (spec["channels"], spec["height"], spec["width"])
         with self._whole():
             self._seat()
-            ask(self._connection, search, self._opinions[search], (spec["channels"], spec["height"], spec["width"]))
+            ask(self._connection, search, self._opinions[search], shape, rows)
             if checkpoint:
                 claim_firsts(self._connection, search, self.about.levels)
 

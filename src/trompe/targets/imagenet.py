@@ -39,7 +39,9 @@ def open_efficientnet(text: str, declared: Declaration) -> TorchTarget:
     labels = imagenet_labels()
     groups = {} if declared.labels else {name: labels[first:end] for name, (first, end) in SUPERCLASSES.items()}
     known = Declaration(shape=(3, side, side), labels=labels, preprocessing=EFFICIENTNET_LITE, superclasses=groups)
-    return from_module(text, net.eval().requires_grad_(requires_grad=False), declared, known)
+    # Channels last is how its convolutions compute; otherwise every layer is turned round and back.
+    net = net.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)
+    return from_module(text, net, declared, known)
 
 
 def imagenet_labels() -> tuple[str, ...]:

@@ -25,12 +25,13 @@ from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import parse_time
 from trompe.verbs.natural import judge_natural, natural_images
+from trompe.verbs.renderers import with_renderer
 from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
 _SHARED = (
-    "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "survive", "trust",
-    "out", "resume",
+    "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "renderer",
+    "survive", "trust", "out", "resume",
 )  # fmt: skip
 _TOP = 0.9999
 _PAINTED = (1, 3)
@@ -164,7 +165,7 @@ def prepare_audit(
     names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
     transforms = parse_transforms(dict.fromkeys(names))
     check_at_least(settings.repeats, 1, "--repeats")
-    seconds = parse_time(settings.time)
+    settings, seconds = with_renderer(settings), parse_time(settings.time)
     ready = _distrust(target or open_target(settings), settings)
     classes = len(settings.classes or ready.target.labels)
     judge = judge or remote_judge(ready.target)

@@ -27,6 +27,7 @@ from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, jud
 from trompe.verbs.keywords import keywords
 from trompe.verbs.material import material_for
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
+from trompe.verbs.renderers import with_renderer
 from trompe.verbs.same import check_same_numbers, check_same_settings
 from trompe.verbs.superclasses import why_no_superclasses
 from trompe.verbs.survive import survive
@@ -42,8 +43,8 @@ from trompe.verbs.thrift import (
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
-_STORED_WHERE_SET = ("survive", "survival", "pipeline")
-"""Younger than the first runs: left out at their defaults, so that a run from before still repeats to its digest."""
+_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch"}
+"""Younger than the first runs, with what those did: left out there, so that a run from before repeats to its digest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class Attempt:
             BadInput: A setting is unusable.
             TargetError: The target is.
         """
-        settings, patience = resolve(settings), parse_time(settings.time)
+        settings, patience = with_renderer(resolve(settings)), parse_time(settings.time)
         make_plan(settings)  # a number out of range is refused before a target is loaded
         ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
         target = ready.target
@@ -116,7 +117,7 @@ class Attempt:
         judge = judge or remote_judge(target) or judge_settings(settings, target, plan.batch)
         if settings.by == "ascend":
             judge_of(target, judge, climbs=True).check_slope()
-        encoding = make_encoding(settings, plan, target.spec)
+        encoding = make_encoding(settings, plan, target.spec, judge.threads)
         material = material_for(settings, target, niches.columns, material)
         return cls(settings, target, plan, judge, encoding, niches, patience, ready, material)
 
@@ -317,7 +318,7 @@ class Session:
         if number < 0:
             return ""
         attempt = self.attempts[search]
-        if is_checkpoint(number, attempt.plan.batch):
+        if is_checkpoint(number, attempt.plan.batch, len(attempt.niches.names)):
             self._recorder.tell(search, checkpoint=True)
         goal = attempt.settings.confidence
         if goal is not None and self._is_sure(search, archive.elites.value, number, level_odds(goal)):
@@ -330,7 +331,8 @@ class Session:
         """Whether the reference is that sure of every class; where another engine searches, it is asked when due."""
         if self._judges[search].settings.counts:
             return bool((value >= odds).all())
-        if not ends_round(number, self.attempts[search].plan.batch) or bool((value < odds - MARGIN).any()):
+        batch = self.attempts[search].plan.batch
+        if not ends_round(number, batch, len(value)) or bool((value < odds - MARGIN).any()):
             return False
         self._recorder.tell(search, checkpoint=True)
         return self._recorder.reached(search, odds) == len(value)
@@ -338,11 +340,11 @@ class Session:
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     """The settings as a run stores them: the command and its fields, JSON-ready, without the folder."""
-    younger = (*_STORED_WHERE_SET, "generations") if isinstance(settings, AuditSettings) else _STORED_WHERE_SET
+    before = {**_AS_BEFORE, **({"generations": None} if isinstance(settings, AuditSettings) else {})}
     items = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
-        if field.name not in younger or getattr(settings, field.name) != field.default
+        if field.name not in before or getattr(settings, field.name) not in (before[field.name], field.default)
     }
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in items.items()}
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}

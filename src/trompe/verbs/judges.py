@@ -11,7 +11,8 @@ from trompe.settings import AuditSettings, FoolSettings
 LARGEST = 256
 """Rows a call, at most, where nobody measured."""
 ROUND = 200
-"""Evaluations after which it is looked at whether to ask the reference about what another engine found."""
+"""Evaluations after which it is looked at whether to ask the reference about what another engine found, at least; where
+there are more classes, as many as there are classes, since it may have to be asked about an image of each."""
 MARGIN = 0.5
 """In log-odds: so much may another engine be below the goal for it to be worth while to ask the reference."""
 
@@ -32,12 +33,12 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
     return named_settings(target, settings.engine, min(rows, LARGEST), settings.threads)
 
 
-def ends_round(step: int, batch: int) -> bool:
-    """Whether a step is the last of a round, for steps of so many candidates."""
-    return step % -(-ROUND // batch) == 0
+def ends_round(step: int, batch: int, classes: int = 0) -> bool:
+    """Whether a step is the last of a round, for steps of so many candidates and so many classes."""
+    return step % _steps_a_round(batch, classes) == 0
 
 
-def is_checkpoint(step: int, batch: int) -> bool:
+def is_checkpoint(step: int, batch: int, classes: int = 0) -> bool:
     """Whether the reference is asked after this step whatever was found: after rounds 10, 100, 1000, ...
 
     The reference may be ten times as slow as what searches, and a thousand elites take it a while.
@@ -45,9 +46,15 @@ def is_checkpoint(step: int, batch: int) -> bool:
     Example:
         >>> [step for step in range(1000) if is_checkpoint(step, 50)]
         [40, 400]
+        >>> [step for step in range(1000) if is_checkpoint(step, 50, classes=1000)]
+        [200]
     """
-    rounds = step // -(-ROUND // batch)
-    return ends_round(step, batch) and rounds >= 10 and str(rounds).rstrip("0") == "1"
+    rounds = step // _steps_a_round(batch, classes)
+    return ends_round(step, batch, classes) and rounds >= 10 and str(rounds).rstrip("0") == "1"
+
+
+def _steps_a_round(batch: int, classes: int) -> int:
+    return -(-max(ROUND, classes) // batch)
 
 
 def judge_of(target: Target, settings: JudgeSettings, *, climbs: bool) -> Judge:

@@ -90,9 +90,9 @@ def describe_search(settings: FoolSettings, plan: Plan) -> dict[str, Any]:
     return {**numbers, **size, "preset": settings.preset, "generations": plan.generations, "batch": plan.batch}
 
 
-def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Encoding[Any]:
-    """The encoding that the settings name, for inputs of the given kind."""
-    return _ENCODINGS[settings.encoding](settings, plan, spec)
+def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int = 1) -> Encoding[Any]:
+    """The encoding that the settings name, for inputs of the given kind; as many threads paint as judge."""
+    return _ENCODINGS[settings.encoding](settings, plan, spec, threads)
 
 
 def make_plan(settings: FoolSettings, classes: int = 1) -> Plan:
@@ -191,12 +191,15 @@ def _refuse_unpainted(settings: FoolSettings) -> None:
         check_name(settings.start, ("uniform",), f"--start of {settings.encoding}-{settings.by}")
 
 
-def _cppn(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Cppn:
+def _cppn(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -> Cppn:
     del plan
-    return Cppn(spec, LAYERED if settings.by in GROUPED else CPPN_PRESETS[settings.preset or "paper"])
+    if settings.by in GROUPED:  # a gradient goes through what torch paints
+        return Cppn(spec, LAYERED)
+    return Cppn(spec, CPPN_PRESETS[settings.preset or "paper"], settings.renderer or "torch", threads)
 
 
-def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Pixels:
+def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -> Pixels:
+    del threads
     if settings.by in GROUPED:  # nothing is varied
         return Pixels(spec)
     preset = PIXEL_PRESETS[settings.preset or "paper"]
@@ -204,4 +207,5 @@ def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec) -> Pixels:
     return Pixels(spec, replace(preset, halving_period=preset.halving_period * steps_a_generation))
 
 
-_ENCODINGS: dict[str, Callable[[FoolSettings, Plan, ImageSpec], Encoding[Any]]] = {"cppn": _cppn, "pixels": _pixels}
+_Maker = Callable[[FoolSettings, Plan, ImageSpec, int], Encoding[Any]]
+_ENCODINGS: dict[str, _Maker] = {"cppn": _cppn, "pixels": _pixels}
