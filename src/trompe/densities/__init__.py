@@ -2,5 +2,6 @@
 
 from trompe.densities.base import Density
 from trompe.densities.kde import KernelDensity, View
+from trompe.densities.vae import Autoencoders, Build
 
-__all__ = ["Density", "KernelDensity", "View"]
+__all__ = ["Autoencoders", "Build", "Density", "KernelDensity", "View"]

@@ -13,13 +13,13 @@ from jaxtyping import Float64
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trompe.core.errors import DataError
 from trompe.core.numerics import from_levels
 from trompe.core.types import Classwise, Images, Levels, Rows
+from trompe.densities.damage import damaged
 from trompe.densities.mosaic import read_mosaic, write_mosaic
 from trompe.densities.views import Flat, blurred, normalised, tangents, upright
 
-BANDWIDTHS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)
+BANDWIDTHS = (0.025, 0.035, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)
 """Of which the fit keeps the one that makes held-out images likeliest."""
 
 
@@ -144,13 +144,3 @@ class KernelDensity:
             return cls(read_mosaic(folder / "kde.png"), classes, card["bandwidth"], View(**card["view"]))
         except (OSError, ValueError, KeyError, TypeError) as cause:
             raise damaged(folder, "kernels", cause) from cause
-
-
-def damaged(folder: Path, what: str, cause: BaseException) -> DataError:
-    """The error for a stored density that cannot be read."""
-    return DataError(
-        expected=f"the files of {what}, whole",
-        got=f"{type(cause).__name__} ({cause})",
-        where=str(folder),
-        do="Fit the readers again with `trompe train readers`.",
-    )

@@ -52,13 +52,13 @@ def blurred(images: Images, sigma: float) -> Images:
 def upright(images: Images) -> Images:
     """Moved to the centre of mass and sheared until rows and columns are uncorrelated: the slant of writing is gone.
 
-    Mass is what is brighter than the darkest pixel. Sheared by 35 degrees at most.
+    The darkest pixel becomes 0: mass is what is brighter. Sheared by 35 degrees at most.
 
     Reference: LeCun 1998, who calls it deskewing.
     """
     n, _, height, width = images.shape
+    images = images - images.amin((1, 2, 3), keepdim=True)  # as dark as what comes in from outside
     mass = images.sum(1)
-    mass = mass - mass.amin((1, 2), keepdim=True)
     mass = mass / (mass.sum((1, 2), keepdim=True) + _FAINT)
     down = torch.linspace(-1.0, 1.0, height, device=images.device).view(1, -1, 1)
     across = torch.linspace(-1.0, 1.0, width, device=images.device).view(1, 1, -1)
@@ -69,6 +69,15 @@ def upright(images: Images) -> Images:
     turn = torch.stack([one, shear.clamp(-0.7, 0.7), x, none, one, y], 1).view(n, 2, 3)
     grid = functional.affine_grid(turn, list(images.shape), align_corners=True)
     return functional.grid_sample(images, grid, align_corners=True)
+
+
+def edges(images: Images) -> Images:
+    """Strength of edges that face right, left, down and up, smoothed by a pixel, at half the size each way."""
+    smooth = blurred(images, 0.7)
+    right = (functional.pad(smooth, (0, 2)) - functional.pad(smooth, (2, 0)))[..., 1:-1] / 2.0
+    down = (functional.pad(smooth, (0, 0, 0, 2)) - functional.pad(smooth, (0, 0, 2, 0)))[..., 1:-1, :] / 2.0
+    four = torch.cat([right, -right, down, -down], 1).clamp(min=0.0)
+    return functional.avg_pool2d(blurred(four, 1.0), 2, ceil_mode=True)
 
 
 def tangents(images: Images) -> Float[Tensor, "n directions pixels"]:

@@ -18,8 +18,8 @@ from trompe.data import Split, load
 from trompe.data.folders import ENDINGS, read_photographs
 from trompe.data.halves import half, half_name
 from trompe.measure.readers.calibrate import calibrate, disagreements
-from trompe.measure.readers.fit import FITS, fit_readers
-from trompe.measure.readers.store import CALIBRATION, save_reader
+from trompe.measure.readers.fit import FITS, fit_readers, material
+from trompe.measure.readers.store import CALIBRATION, save_known, save_reader
 from trompe.settings import TrainSettings
 from trompe.verbs.place import check_folder
 
@@ -38,7 +38,10 @@ def training_readers(settings: TrainSettings) -> Iterator[tuple[int, str]]:
     check_folder(settings.out)
     own, test, labels, data = _images(settings)
     readers = []
-    for reader in fit_readers(own, labels, data, seed=settings.seed, iterations=settings.iterations):
+    given = material(own, labels, settings.seed, settings.iterations)
+    save_known(settings.out, given.known)
+    channels, height, width = own.images.shape[1:]
+    for reader in fit_readers(given, (channels, height, width), labels, data):
         save_reader(settings.out, reader)
         readers.append(reader)
         yield len(readers), reader.name

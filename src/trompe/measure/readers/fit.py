@@ -9,15 +9,16 @@ from trompe.core.errors import DataError
 from trompe.core.numerics import from_levels
 from trompe.core.types import Images
 from trompe.data import Split
-from trompe.densities import KernelDensity, View
+from trompe.densities import Autoencoders, Build, KernelDensity, View
 from trompe.densities.views import contrast, shrunk
-from trompe.measure.readers.kernels import Kernels
+from trompe.measure.readers.dense import Coders, Kernels
 from trompe.measure.readers.neighbours import Neighbours
+from trompe.measure.readers.parts import Parts
 from trompe.measure.readers.reader import Evidence, MachineReader, fit_rule
 from trompe.measure.readers.rule import FAINTEST
 
-PROTOTYPES = 12_000
-"""Known images at most, of every class equally many as far as there are."""
+_WRITTEN, _OTHER = 20_000, 6_000
+"""Known images at most, of writing and of others, which are harder to pack; equally many of every class."""
 _FEWEST = 10
 
 
@@ -28,7 +29,7 @@ class Material:
     Attributes:
         known: To know.
         held: To fix thresholds on: every fifth image of each class.
-        written: Whether they are of one channel, as writing is.
+        written: Whether taking the slant out makes them easier to tell apart, as it does with writing.
         seed: Of what is drawn.
         iterations: Of what is trained.
     """
@@ -59,32 +60,27 @@ def material(split: Split, labels: tuple[str, ...], seed: int, iterations: int) 
         held[(split.classes == c).nonzero().flatten()[4::5]] = True
     small = _small(split)
     known, kept = (Split(small.images[rows], small.classes[rows]) for rows in (~held, held))
-    return Material(_at_most(known, PROTOTYPES // len(labels)), kept, split.images.shape[1] == 1, seed, iterations)
+    written = _is_written(known, kept)
+    return Material(_at_most(known, (_WRITTEN if written else _OTHER) // len(labels)), kept, written, seed, iterations)
 
 
 def fit_readers(
-    split: Split, labels: tuple[str, ...], data: str, *, seed: int = 0, iterations: int = 10_000
+    given: Material, shape: tuple[int, int, int], labels: tuple[str, ...], data: str
 ) -> Iterator[MachineReader]:
     """Every kind of reader for these images, one after the other; thresholds are fixed here and never again.
 
     Args:
-        split: The half of the images that is for readers.
+        given: What to fit to; see `material`.
+        shape: Of the images before they were shrunk.
         labels: One name a class.
         data: What the images are called, for example ``data:mnist-train-odd``.
-        seed: Of what is drawn.
-        iterations: Of what is trained.
-
-    Raises:
-        DataError: A class has too few images.
     """
-    channels, height, width = split.images.shape[1:]
-    given = material(split, labels, seed, iterations)
     images = from_levels(given.held.images)
     faintest = FAINTEST * float(contrast(images).median())
     for fitted in FITS:
         basis = fitted(given)
         rule = fit_rule(basis, images, given.held.classes, faintest)
-        yield MachineReader(basis, rule, labels, (channels, height, width), data)
+        yield MachineReader(basis, rule, labels, shape, data)
 
 
 def _kernels(given: Material) -> Evidence:
@@ -97,8 +93,30 @@ def _neighbours(given: Material) -> Evidence:
     return Neighbours.fit(given.known.images, given.known.classes, straighten=given.written)
 
 
-FITS: tuple[Callable[[Material], Evidence], ...] = (_kernels, _neighbours)
+def _coders(given: Material) -> Evidence:
+    build = Build(upright=given.written)
+    return Coders(Autoencoders.fit(given.known.images, given.known.classes, build, given.iterations, given.seed))
+
+
+def _parts(given: Material) -> Evidence:
+    return Parts.fit(given.known.images, given.known.classes, given.seed)
+
+
+FITS: tuple[Callable[[Material], Evidence], ...] = (_kernels, _coders, _neighbours, _parts)
 """How each kind of reader is fitted, in the order of `KINDS`."""
+
+
+def _is_written(known: Split, held: Split) -> bool:
+    """Whether the nearest of a few known images is more often of the right class once the slant is taken out."""
+    if known.images.shape[1] != 1:
+        return False
+    few, asked = _at_most(known, 200), _at_most(held, 50)
+    right = []
+    for straighten in (False, True):
+        with torch.no_grad():
+            near, _ = Neighbours.fit(few.images, few.classes, straighten=straighten).evidence(from_levels(asked.images))
+        right.append(int((near.argmax(1) == asked.classes).sum()))
+    return right[1] > right[0]
 
 
 def _small(split: Split) -> Split:

@@ -11,6 +11,7 @@ import torch
 
 from trompe.core.check import check_images
 from trompe.core.types import Classwise, Images
+from trompe.data import Split
 from trompe.densities.views import shrunk
 from trompe.measure.readers.rule import Rule
 
@@ -26,8 +27,11 @@ class Evidence(Protocol):
     name: ClassVar[str]
     uses: ClassVar[frozenset[str]]
 
-    def evidence(self, images: Images) -> Classwise:
-        """For every class, higher for more; shape (n, classes); row i depends on image i alone; it has a gradient."""
+    def evidence(self, images: Images) -> tuple[Classwise, Classwise]:
+        """How near an image is to each class, and what tells the classes apart; both higher for more.
+
+        Shape (n, classes) each; often the same. Row i depends on image i alone; both have a gradient.
+        """
         ...
 
     def fingerprint(self) -> str:
@@ -35,12 +39,12 @@ class Evidence(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write its files into a folder that exists."""
+        """Write its files into a folder that exists; known images that readers share are not among them."""
         ...
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """What `save` wrote."""
+    def load(cls, folder: Path, known: Split) -> Self:
+        """What `save` wrote, with the known images."""
         ...
 
 
@@ -82,7 +86,7 @@ class MachineReader:
         """
         check_images(images, self.shape, f"reader {self.name}")
         small = shrunk(images)
-        return self.rule.scores(self.basis.evidence(small), small)
+        return self.rule.scores(*self.basis.evidence(small), small)
 
     def fingerprint(self) -> str:
         """A hash of everything that decides its answers."""
@@ -93,5 +97,5 @@ class MachineReader:
 def fit_rule(basis: Evidence, images: Images, classes: torch.Tensor, faintest: float) -> Rule:
     """The rule for held-out images, asked a hundred at a time."""
     with torch.no_grad():
-        evidence = torch.cat([basis.evidence(part) for part in images.split(100)])
-    return Rule.fit(evidence, classes, faintest)
+        near, apart = zip(*(basis.evidence(part) for part in images.split(100)), strict=True)
+    return Rule.fit(torch.cat(near), torch.cat(apart), classes, faintest)

@@ -10,9 +10,9 @@ from torch import Tensor
 from trompe.core.types import Classwise, Images, Rows
 from trompe.densities.views import contrast
 
-PASS = 0.005
+PASS = 0.003
 """Share of held-out images of a class that may fall below its threshold."""
-FAINTEST = 0.2
+FAINTEST = 0.1
 """Least contrast, as a share of the median training image's: below it nobody is asked to see anything."""
 _LEAST = 1e-9
 
@@ -21,13 +21,13 @@ _LEAST = 1e-9
 class Rule:
     """When evidence is enough.
 
-    The score of class c is the smallest of three: how far its evidence is above the threshold, how far it is above that
-    of every other class, and how far the contrast is above the faintest. Each is 0 at its border; the first two are 1
-    for the median held-out image of the class.
+    The score of class c is the smallest of three: how far the image is above the threshold of nearness, how far the
+    class is ahead of every other one, and how far the contrast is above the faintest. Each is 0 at its border; the
+    first two are 1 for the median held-out image of the class.
 
     Attributes:
-        threshold: Evidence that all but a small share of held-out images of the class have, shape (classes,).
-        usual: Evidence that half of them have.
+        threshold: Nearness that all but a small share of held-out images of the class have, shape (classes,).
+        usual: Nearness that half of them have.
         lead: By how much the class is ahead of the best other in half of them.
         faintest: Contrast below which nothing is read.
     """
@@ -38,23 +38,23 @@ class Rule:
     faintest: float
 
     @classmethod
-    def fit(cls, evidence: Classwise, classes: Rows, faintest: float) -> Self:
+    def fit(cls, near: Classwise, apart: Classwise, classes: Rows, faintest: float) -> Self:
         """Thresholds from held-out images with their classes; every class has some.
 
-        The threshold is the lowest evidence among the held-out images of the class after `PASS` of them are left out.
+        The threshold is the lowest nearness among the held-out images of the class after `PASS` of them are left out.
         """
-        columns = [evidence[classes == c] for c in range(evidence.shape[1])]
-        own = [rows[:, c].sort().values for c, rows in enumerate(columns)]
-        ahead = [lead_over_others(rows)[:, c] for c, rows in enumerate(columns)]
+        columns = range(near.shape[1])
+        own = [near[classes == c, c].sort().values for c in columns]
+        ahead = [lead_over_others(apart[classes == c])[:, c] for c in columns]
         threshold = torch.stack([values[int(PASS * len(values))] for values in own])
         usual = torch.stack([values[len(values) // 2] for values in own])
         lead = torch.stack([values.quantile(0.5) for values in ahead])
         return cls(threshold, torch.maximum(usual, threshold + _LEAST), lead.clamp(min=_LEAST), faintest)
 
-    def scores(self, evidence: Classwise, images: Images) -> Classwise:
+    def scores(self, near: Classwise, apart: Classwise, images: Images) -> Classwise:
         """Shape (n, classes); 0 is the border of being read."""
-        enough = (evidence - self.threshold) / (self.usual - self.threshold)
-        ahead = lead_over_others(evidence) / self.lead
+        enough = (near - self.threshold) / (self.usual - self.threshold)
+        ahead = lead_over_others(apart) / self.lead
         seen = contrast(images).to(torch.float64).unsqueeze(1) / self.faintest - 1.0
         return torch.minimum(torch.minimum(enough, ahead), seen)
 

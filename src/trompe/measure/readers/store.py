@@ -5,19 +5,40 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
 from trompe.core.errors import BadInput, DataError
 from trompe.core.types import Reader
-from trompe.densities.kde import damaged
-from trompe.measure.readers.kernels import Kernels
+from trompe.data import Split
+from trompe.densities.damage import damaged
+from trompe.densities.mosaic import read_mosaic, write_mosaic
+from trompe.measure.readers.dense import Coders, Kernels
 from trompe.measure.readers.neighbours import Neighbours
+from trompe.measure.readers.parts import Parts
 from trompe.measure.readers.reader import Evidence, MachineReader
 from trompe.measure.readers.rule import Rule
 
-KINDS: dict[str, type[Evidence]] = {kind.name: kind for kind in (Kernels, Neighbours)}
+KINDS: dict[str, type[Evidence]] = {kind.name: kind for kind in (Kernels, Coders, Neighbours, Parts)}
 """Every kind of reader, by name."""
 CARD, CALIBRATION = "reader.json", "calibration.json"
 SHIPPED = Path(__file__).parent / "shipped"
 _LEAST_SENSITIVITY, _LEAST_SPECIFICITY = 0.8, 0.95
+
+
+def save_known(folder: Path, known: Split) -> None:
+    """Write the known images that readers share: ``known.png`` and ``known.safetensors`` (their classes)."""
+    write_mosaic(folder / "known.png", known.images)
+    classes = known.classes.to(torch.int32)
+    (folder / "known.safetensors").write_bytes(save({"classes": classes}))
+
+
+def _known(folder: Path) -> Split:
+    try:
+        return Split(read_mosaic(folder / "known.png"), load_file(folder / "known.safetensors")["classes"].long())
+    except (OSError, SafetensorError, KeyError) as cause:
+        raise damaged(folder, "known images", cause) from cause
 
 
 def save_reader(folder: Path, reader: MachineReader) -> None:
@@ -38,7 +59,8 @@ def stored_readers(folder: Path) -> tuple[MachineReader, ...]:
     """
     measured = _calibration(folder)
     names = [name for name in KINDS if (folder / name / CARD).exists()]
-    return tuple(_stored(folder / name, KINDS[name], measured.get(name, {})) for name in names)
+    known = _known(folder) if names else None
+    return tuple(_stored(folder / name, KINDS[name], known, measured.get(name, {})) for name in names if known)
 
 
 def load_readers(labels: Sequence[str], shape: tuple[int, int, int], folder: Path | None = None) -> tuple[Reader, ...]:
@@ -103,12 +125,12 @@ def _calibration(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _stored(folder: Path, kind: type[Evidence], measured: dict[str, Any]) -> MachineReader:
+def _stored(folder: Path, kind: type[Evidence], known: Split, measured: dict[str, Any]) -> MachineReader:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         channels, height, width = map(int, card["shape"])
         rule, labels = Rule.from_json(card["rule"]), tuple(card["labels"])
-        return MachineReader(kind.load(folder), rule, labels, (channels, height, width), card["data"], measured)
+        return MachineReader(kind.load(folder, known), rule, labels, (channels, height, width), card["data"], measured)
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as cause:
