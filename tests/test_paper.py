@@ -19,9 +19,21 @@ import trompe
 from trompe.cli.main import main
 from trompe.core.errors import BadInput, RunError
 from trompe.core.seeds import Stream
-from trompe.experiments import bench, listing, mnist_cppn
+from trompe.experiments import (
+    bench,
+    cost,
+    gradient_ascent,
+    innovation,
+    listing,
+    log_odds,
+    mnist_cppn,
+    reading,
+    three_kinds,
+    transfer,
+)  # fmt: skip
 from trompe.experiments.bench import collect, perform
 from trompe.experiments.figures import Line, Strip, curves, strips
+from trompe.experiments.looks import LOOKS
 from trompe.experiments.nouns import Claim, Effort, Experiment, Measured, Unit
 from trompe.experiments.page import ORDER, render
 from trompe.experiments.report import Account, sections
@@ -33,7 +45,7 @@ EXISTS = Claim("exists", "Some value reaches 3.", "existence", "run", "3", "sect
 DIFFERS = Claim("differs", "A is more than B.", "direction", "run", "more", "section 2", 0.0)
 EQUALS = Claim("equals", "It is 5, within 1.", "magnitude", "run", "5", "section 3", 4.0, 6.0)
 EXACTLY = Claim("exactly", "It is 5.", "magnitude", "run", "5", "section 3", 5.0, 5.0)
-LOOKS = Claim("looks", "It is at most a half.", "shape", "run", "mostly", "figure 1", high=0.5)
+SEEMS = Claim("looks", "It is at most a half.", "shape", "run", "mostly", "figure 1", high=0.5)
 
 SPREAD = (-0.2, 0.1, 0.05, -0.1, 0.2, -0.05, 0.15, -0.15, 0.01, -0.01)
 
@@ -47,7 +59,7 @@ PLANTED = {
     DIFFERS: (near(1.0), near(-1.0), near(0.02)),
     EQUALS: (near(5.0), near(7.0), near(6.0)),
     EXACTLY: (near(5.0), near(6.0), [5.0]),
-    LOOKS: (near(0.2), near(0.9), near(0.5)),
+    SEEMS: (near(0.2), near(0.9), near(0.5)),
 }
 """Of every kind of claim: data that make it true, that make it false, and that leave it open."""
 
@@ -84,7 +96,7 @@ def test_what_is_noise_is_seldom_a_result():
     assert 0.02 < alone < 0.08  # without the page's correction: the test can fail
 
 
-@pytest.mark.parametrize("claim", [DIFFERS, EQUALS, LOOKS], ids=lambda claim: claim.name)
+@pytest.mark.parametrize("claim", [DIFFERS, EQUALS, SEEMS], ids=lambda claim: claim.name)
 def test_below_the_budget_nothing_but_an_existence_is_decided(claim):
     for values in PLANTED[claim]:
         found = verdict(claim, values, short="2 of 5 runs")
@@ -103,7 +115,7 @@ def test_what_stands_in_or_is_not_claimed_is_called_so():
 
 
 def test_the_line_itself_is_agreement_for_a_level_and_none_for_a_difference():
-    level = replace(LOOKS, low=0.5, high=math.inf)
+    level = replace(SEEMS, low=0.5, high=math.inf)
     assert verdict(level, [0.5, 0.5, 0.5]).outcome == "reproduces"
     assert verdict(DIFFERS, [0.0, 0.0, 0.0]).outcome == "undecided"
     assert verdict(EXISTS, [3.0]).outcome == "reproduces"
@@ -130,7 +142,7 @@ def made(values, claims=(EXISTS,), calls=None, missing=""):
     """An experiment whose units return given values."""
     return Experiment(
         "made", "Made <b>", tuple(claims), 3, ("None & nothing.",), "nothing",
-        units=lambda _: [Unit(f"u{i}", partial(coin, value=value, calls=calls)) for i, value in enumerate(values)],
+        units=lambda *_: [Unit(f"u{i}", partial(coin, value=value, calls=calls)) for i, value in enumerate(values)],
         measure=lambda data, _: {
             claim.name: Measured(tuple(one["value"] for one in data.values()), WHERE) for claim in claims},
         figures=lambda data: [strips("Values <&>", [Strip("all", tuple(one["value"] for one in data.values()))], str)],
@@ -161,7 +173,7 @@ def test_the_time_of_an_interrupted_unit_is_not_measured(tmp_path):
 
     one = made([1.0])
     with pytest.raises(KeyboardInterrupt):
-        list(perform(replace(one, units=lambda _: [Unit("u0", broken)]), tmp_path, Effort()))
+        list(perform(replace(one, units=lambda *_: [Unit("u0", broken)]), tmp_path, Effort()))
     assert not (tmp_path / "u0.json").exists()
     (record,) = (record for _, record in perform(one, tmp_path, Effort()))
     assert record["seconds"] == "not measured: it was interrupted"
@@ -348,3 +360,166 @@ def test_a_killed_command_goes_on_to_the_same_data(folder, tmp_path):
         records = [json.loads((place / "mnist-direct" / f"{name}.json").read_text()) for place in (out, folder)]
         assert records[0]["data"] == records[1]["data"]
     assert list((out / "mnist-direct").glob(f"*{bench._BEGUN}")) == []
+
+
+# What each experiment makes of data that are known.
+
+
+def transferred(own, same, other):
+    return {"generations": 200, "own": own, "same": same, "other": other, "random_same": 0.0}
+
+
+def test_transfer_takes_the_weaker_of_both_networks_and_its_own_class():
+    sure, half = 12.0, 0.0
+    data = {f"m{i}": transferred([sure, sure, half], [10.0, -3.0, 20.0], [5.0, 9.5, -9.0]) for i in range(3)}
+    found = transfer.measure(data, Effort())
+    assert found["same"].values == (10.0,) * 3
+    assert found["other"].values == (9.5,) * 3
+    assert found["tuned"].values == (3.0,) * 3
+    assert found["base"].values == pytest.approx((2 / 3,) * 3)
+    assert found["nearer"].values == pytest.approx((0.0,) * 3)
+    assert not found["same"].short
+    unsure = {"m": transferred([half], [20.0], [-9.0])}
+    assert transfer.measure(unsure, Effort())["tuned"].values == ()  # nothing that could be tuned to the first
+
+
+def test_natural_agreement_is_no_number_where_nothing_is_sure(tiny):
+    grey = torch.full((2, 1, 6, 6), 127, dtype=torch.uint8)
+    assert transfer.agreement(tiny, tiny, grey) == []
+
+
+def test_a_probability_saturates_where_log_odds_do_not(tiny):
+    from trompe.core.types import Outputs
+    from trompe.search import EveryClass
+
+    niches = EveryClass.of(tiny)
+    logits = torch.tensor([[40.0, 0.0, 0.0, 0.0], [80.0, 0.0, 0.0, 0.0]])
+    inputs = torch.zeros(2, 1, 6, 6)
+    coarse = log_odds.ByProbability(niches).bids(Outputs(logits), inputs).value[:, 0]
+    fine = niches.bids(Outputs(logits), inputs).value[:, 0]
+    assert coarse.tolist() == [1.0, 1.0]
+    assert fine[0] < fine[1]
+    assert log_odds.ByProbability(niches).names == niches.names
+
+
+def ends(encoding, plain, coarse):
+    return {"encoding": encoding, "generations": 200, "target": "lenet",
+            "ends": {"log-odds": plain, "probability": coarse}}  # fmt: skip
+
+
+def test_log_odds_are_compared_pair_by_pair_and_by_encoding():
+    data = {"a": ends("pixels", [1.0, 2.0, 9.0], [0.5, 1.0, 3.0]), "b": ends("cppn", [4.0], [6.0])}
+    found = log_odds.measure(data, Effort())
+    assert found["pixels-median"].values == (1.0,)
+    assert found["pixels-lowest"].values == (0.5,)
+    assert found["cppn-median"].values == (-2.0,)
+
+
+@pytest.mark.parametrize("name", sorted(LOOKS))
+def test_looks_by_hand(name):
+    even = torch.full((1, 8, 8), 9, dtype=torch.uint8)
+    board = ((torch.arange(8)[:, None] + torch.arange(8)) % 2 * 255).to(torch.uint8)[None]
+    half = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    half[:, :, 4:] = 255
+    found = LOOKS[name](torch.stack([even, board, half]))
+    wanted = {"variation": [0.0, 1.0, 1 / 14], "low frequencies": [1.0, 0.0, None], "symmetry": [1.0, -1.0, -1.0]}
+    for value, told in zip(found, wanted.get(name, [None] * 3), strict=True):
+        assert told is None or value == pytest.approx(told)
+    if name == "low frequencies":
+        assert 0.7 < found[2] < 1.0
+    if name == "compressed":
+        noise = (Stream(0, "looks", 0).uniform(1, 1, 8, 8) * 256).to(torch.uint8)
+        assert found[0] < found[2] < LOOKS[name](noise)[0]
+
+
+def kinds(seed):
+    noise = (Stream(seed, "kinds", 0).uniform(30, 1, 28, 28) * 256).to(torch.uint8)
+    ramp = torch.arange(28, dtype=torch.uint8).expand(1, 28, 28)
+    smooth = torch.stack([ramp * (i % 5 + 1) for i in range(10)])
+    return {"direct": pack(noise[:10]), "cppn": pack(smooth), "ascent": pack(noise[20:] // 16 + 100),
+            "labels": list("0123456789"), "generations": 200, "target": "lenet"}  # fmt: skip
+
+
+def test_three_kinds_are_told_apart_where_they_are_and_not_where_they_are_not():
+    planted = {f"r{seed}": kinds(seed) for seed in range(4)}
+    found = three_kinds.measure(planted, Effort())
+    assert min(found["third"].values) > 0.9
+    assert min(found["regular"].values) > 0.0
+    assert min(found["smooth"].values) > 0.0
+    alike = {name: {**one, "cppn": one["direct"], "ascent": one["direct"]} for name, one in planted.items()}
+    assert max(three_kinds.measure(alike, Effort())["third"].values) < 0.5
+
+
+class Sees:
+    """A reader that sees in an image the class that its first value names."""
+
+    name, labels, shape, uses = "sees", tuple("0123456789"), (1, 28, 28), frozenset({"function:first"})
+
+    def scores(self, images):
+        first = (images[:, 0, 0, 0] * 255).round().long()
+        return torch.full((len(images), 10), -1.0, dtype=torch.float64).scatter(1, first.unsqueeze(1) % 10, 1.0)
+
+    def fingerprint(self):
+        return "sees"
+
+
+def marked(classes):
+    images = torch.zeros(10, 1, 28, 28, dtype=torch.uint8)
+    images[:, 0, 0, 0] = torch.tensor(classes, dtype=torch.uint8)
+    return pack(images)
+
+
+def test_what_nobody_reads_is_not_measured_and_what_somebody_reads_is(monkeypatch):
+    right, wrong = marked(range(10)), marked([1] * 10)
+    data = {f"p{i}": {"with": wrong, "without": right, "labels": list("0123456789"), "generations": 200, "target": "l"}
+            for i in range(3)}  # fmt: skip
+    monkeypatch.setattr(innovation, "readers", lambda *_: ())
+    assert innovation.measure(data, Effort())["recognisable"].missing == reading.NO_READERS
+    monkeypatch.setattr(innovation, "readers", lambda *_: (Sees(),))
+    found = innovation.measure(data, Effort())["recognisable"]
+    assert found.values == pytest.approx((0.9,) * 3)
+    assert found.population.endswith("read by sees")
+
+
+def test_an_image_is_read_only_where_every_reader_sees_its_class():
+    class Blind(Sees):
+        def scores(self, images):
+            return super().scores(images) - 2.0
+
+    images = unpack(marked(range(10)), (1, 28, 28))
+    assert reading.readable([Sees()], images, range(10)) == 1.0
+    assert reading.readable([Sees(), Blind()], images, range(10)) == 0.0
+    assert reading.readable([Sees()], images, [0] * 10) == 0.1
+
+
+def test_gradient_ascent_compares_each_setting_with_the_plain_one(monkeypatch):
+    monkeypatch.setattr(gradient_ascent, "readers", lambda *_: ())
+    odds = dict(zip(gradient_ascent.SETTINGS, ([10.0, 11.0, 12.0], [9.0], [12.0], [11.0]), strict=True))
+    one = {"target": "l", "steps": "as the paper's", "odds": odds, "labels": [], "images": {}}
+    found = gradient_ascent.measure({"a": one, "b": one}, Effort())
+    assert found["certain"].values == (12.0, 12.0)
+    assert [found[f"{name}-lower"].values[0] for name in ("l2", "blur", "sparse")] == [2.0, -1.0, 0.0]
+    assert found["recognisable"].missing
+    cut = gradient_ascent.measure({"a": {**one, "steps": 60}}, Effort())
+    assert cut["certain"].short == "60 steps where the paper takes 500 to 1,500"
+
+
+def test_cost_without_the_network_is_not_measured():
+    one = {"kind": "mnist", "seconds": 8.0, "evaluations": 40_200, "task": {"generations": 200}}
+    found = cost.measure({"a": one, "b": one}, Effort())
+    assert found["mnist"].values == (8.0, 8.0)
+    assert found["imagenet"].values == ()
+    assert pytest.approx(22.1, abs=0.05) == cost.PAPER_IMAGENET
+
+
+@pytest.mark.slow
+def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
+    account = trompe.paper(quick=True, out=tmp_path / "all")
+    assert [part.experiment.name for part in account.sections] == list(listing.MODULES)
+    found = [one for part in account.sections for one in part.verdicts]
+    assert len(found) >= 14
+    assert all(one.outcome in {"undecided", "cannot be run here"} or one.claim.kind == "existence" for one in found)
+    reader = Reader()
+    reader.feed((tmp_path / "all" / "paper.html").read_text(encoding="utf-8"))
+    assert reader.fetched == []
+    assert "script" not in reader.tags

@@ -23,7 +23,7 @@ def run(words: list[str]) -> int:
             print(plain(line))
         return 0
     torch.set_num_threads(1)  # small images: more threads are slower, and change the bits of what is trained
-    total = sum(len(one.units(effort)) for one in chosen if not one.missing())
+    total = sum(len(one.planned(effort)) for one in chosen if not one.missing())
     with watching("measurement", total, quiet=show.quiet or show.json) as watch:
         for name, done, _ in performing(settings):
             watch.tell(done, name)

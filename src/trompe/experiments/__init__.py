@@ -12,5 +12,6 @@ says
   `trompe.experiments.verdicts` does, by the same rules for every claim;
 - ``figures``: pictures of the same data.
 
-Values are in the units that the claim's line is in: log-odds for confidences, never probabilities.
+Give claims that are tested at least twelve units: the smallest p-value of n is 2 / 2^n, and it counts among all
+verdicts of the page. Values are on the scale of the claim's line: log-odds for confidences, never probabilities.
 """

@@ -28,7 +28,7 @@ def perform(experiment: Experiment, folder: Path, effort: Effort) -> Iterator[tu
     Raises:
         RunError: The folder cannot be written, or holds another size's data.
     """
-    for unit in experiment.units(effort):
+    for unit in experiment.planned(effort):
         path = folder / f"{unit.name}.json"
         yield unit.name, read_unit(path, effort) if path.exists() else _measure(unit, path, effort)
 
@@ -39,7 +39,7 @@ def collect(experiment: Experiment, folder: Path, effort: Effort) -> dict[str, d
     Raises:
         RunError: One is damaged, or of another size.
     """
-    names = [unit.name for unit in experiment.units(effort)]
+    names = [unit.name for unit in experiment.planned(effort)]
     if not all((folder / f"{name}.json").exists() for name in names):
         return None
     return {name: read_unit(folder / f"{name}.json", effort) for name in names}

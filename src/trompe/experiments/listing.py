@@ -9,6 +9,12 @@ from trompe.experiments.nouns import Experiment
 MODULES = {
     "mnist-direct": "mnist_direct",
     "mnist-cppn": "mnist_cppn",
+    "gradient-ascent": "gradient_ascent",
+    "transfer": "transfer",
+    "innovation": "innovation",
+    "three-kinds": "three_kinds",
+    "log-odds": "log_odds",
+    "cost": "cost",
 }
 """Name and module of each, in the order of the page."""
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from trompe.core.numerics import level_odds
 from trompe.experiments import mnist_direct as direct
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured
-from trompe.experiments.runs import at, generation, unpack
+from trompe.experiments.runs import at, generation, short_of, unpack
 
 FEW = 10
 """Generations: "a few", fixed before it was run."""
@@ -37,7 +37,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """The claims about confidence as for the direct encoding, and two about strokes."""
     both, where = direct.measure(data, effort), direct.population(data)
     soon = tuple(at(one["highest"], generation(FEW)) for one in data.values())
-    late = direct.short(data, direct.LATE)
+    late = short_of(data, direct.LATE)
     shown = [unpack(one["images"], direct.SHAPE) for one in data.values()]
     return {
         "few": Measured(soon, where),
@@ -64,13 +64,13 @@ EXPERIMENT = Experiment(
     "mnist-cppn",
     "MNIST, CPPN encoding: regular images",
     CLAIMS,
-    seeds=10,
+    seeds=12,
     differences=(
         *direct.EXPERIMENT.differences[:2],
         "Rules are those of the released code: coordinates are the pixels' indices, where the paper gives no scale.",
         "How vertical a bar is, is measured as a number fixed here; the paper shows pictures.",
     ),
-    cost="10 runs of 40,200 evaluations; about 2 minutes on one core",
+    cost="12 runs of 40,200 evaluations; about 2 minutes on one core",
     units=partial(direct.units, encoding="cppn"),
     measure=measure,
     figures=figures,

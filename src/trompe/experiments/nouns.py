@@ -205,7 +205,7 @@ class Experiment:
         seeds: How many by default.
         differences: From the paper, a sentence each.
         cost: In words, by default.
-        units: What is measured at an effort.
+        units: What is measured at an effort, for given seeds.
         measure: From the data of an effort, what was found about each claim, by its name.
         figures: Of the data.
         missing: Why it cannot be run here; empty where it can.
@@ -217,10 +217,14 @@ class Experiment:
     seeds: int
     differences: tuple[str, ...]
     cost: str
-    units: Callable[[Effort], Sequence[Unit]]
+    units: Callable[[Effort, range], Sequence[Unit]]
     measure: Callable[[Data, Effort], Mapping[str, Measured]]
     figures: Callable[[Data], Sequence[Figure]] = _no_figures
     missing: Callable[[], str] = _nothing
+
+    def planned(self, effort: Effort) -> tuple[Unit, ...]:
+        """Everything that is to be measured at an effort, in order."""
+        return tuple(self.units(effort, effort.seeds_of(self.seeds)))
 
 
 def _count(n: int, unit: str) -> str:

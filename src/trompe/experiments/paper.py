@@ -29,7 +29,7 @@ def performing(settings: PaperSettings) -> Iterator[tuple[str, int, int]]:
     effort, chosen = effort_of(settings), experiments(settings.names)
     folder = Path(settings.out)
     ready = [one for one in chosen if not one.missing()]
-    total, done = sum(len(one.units(effort)) for one in ready), 0
+    total, done = sum(len(one.planned(effort)) for one in ready), 0
     for one in ready:
         for unit, _ in perform(one, folder / one.name, effort):
             done += 1
