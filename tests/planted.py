@@ -819,8 +819,8 @@ BUGS = (
     Bug(
         "a verdict whatever the budget",
         "experiments/verdicts.py",
-        "agrees, reason = None, f",
-        "agrees, reason = agrees, f",
+        "agrees, reason = None, _too",
+        "agrees, reason = agrees, _too",
         "tests/test_paper.py::test_below_the_budget_nothing_but_an_existence_is_decided",
     ),
     Bug(

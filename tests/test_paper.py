@@ -19,9 +19,12 @@ import trompe
 from trompe.cli.main import main
 from trompe.core.errors import BadInput, RunError
 from trompe.core.seeds import Stream
+from trompe.data import Split
 from trompe.experiments import (
     bench,
     cost,
+    families,
+    generality,
     gradient_ascent,
     innovation,
     listing,
@@ -523,3 +526,43 @@ def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     reader.feed((tmp_path / "all" / "paper.html").read_text(encoding="utf-8"))
     assert reader.fetched == []
     assert "script" not in reader.tags
+
+
+def model(family, best, budget=6000):
+    return {"family": family, "budget": budget, "odds": {"squares": [best, -9.0], "cppn": [-9.0, best]}}
+
+
+def test_generality_takes_the_better_attack_and_tells_families_apart():
+    data = {"a": model("lenet", 9.0), "b": model("mlp", 9.0), "c": model("forest", 4.0), "d": model("linear", 9.0)}
+    found = generality.measure(data, Effort())
+    assert found["networks"].values == (1.0, 1.0)
+    assert found["all"].values == (1.0, 1.0, 0.0, 1.0)
+    assert found["none"].values == (1.0, 0.0)
+    assert found["none"].population == "on 2 models of 2 families and MNIST"
+    cut = generality.measure({name: {**one, "budget": 400} for name, one in data.items()}, Effort())
+    assert judge(generality.CLAIMS[2], cut["none"]).outcome == "undecided"  # a short search misses easily
+
+
+@pytest.mark.parametrize("family", ["transformer", "radial basis", "kernel Bayes", "naive Bayes"])
+def test_a_family_is_the_same_for_the_same_lesson_and_learns(family):
+    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
+    classes = torch.arange(40) % 10
+    images[torch.arange(40), 0, 2 * classes] = 255
+    images[torch.arange(40), 0, 25, torch.arange(40) % 28] = 128
+    split = Split(images, classes)
+    wanted = families.Lesson(split, split, 300 if family == "transformer" else 60, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(families, "fit", fit_small)
+        first, second = families.made(family, wanted), families.made(family, wanted)
+    shown = images.float() / 255.0
+    assert torch.equal(first.judge(shown).logits, second.judge(shown).logits)
+    assert first.labels == families.LABELS
+    if family != "radial basis":  # its few steps are not enough
+        assert (first.judge(shown).logits.argmax(1) == classes).double().mean() > 0.9
+
+
+def fit_small(module, split, recipe, seed):
+    """Training in batches that forty images allow."""
+    from trompe.targets.training import fit
+
+    return fit(module, split, replace(recipe, batch=40), seed)

@@ -13,6 +13,7 @@ MODULES = {
     "transfer": "transfer",
     "innovation": "innovation",
     "three-kinds": "three_kinds",
+    "generality": "generality",
     "log-odds": "log_odds",
     "cost": "cost",
 }

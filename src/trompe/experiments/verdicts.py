@@ -29,7 +29,9 @@ def judge(claim: Claim, measured: Measured) -> Verdict:
     if measured.missing:
         return Verdict(claim, "cannot be run here", measured.missing, measured.population, ())
     if not measured.values:
-        return Verdict(claim, "undecided", "nothing was measured", measured.population, ())
+        return Verdict(
+            claim, "undecided", _too_little(claim, measured) or "nothing was measured", measured.population, ()
+        )
     if claim.kind == "existence":
         return _existence(claim, measured)
     if len(measured.values) < 2:
@@ -38,7 +40,7 @@ def judge(claim: Claim, measured: Measured) -> Verdict:
     found = mean_interval(measured.values)
     agrees, reason = _against_line(claim, found)
     if measured.short:
-        agrees, reason = None, f"budget below the paper's: {measured.short}"
+        agrees, reason = None, _too_little(claim, measured)
     outcome = _outcome(claim, agrees)
     chance = _chance(claim, measured.values, found)
     return Verdict(claim, outcome, reason, measured.population, measured.values, found, chance)
@@ -73,9 +75,14 @@ def _existence(claim: Claim, measured: Measured) -> Verdict:
     if count:
         return Verdict(claim, _outcome(claim, agrees=True), f"found in {count} of {of}", units, measured.values)
     if measured.short:
-        reason = f"found in 0 of {of}, and the budget is below the paper's: {measured.short}"
+        reason = f"found in 0 of {of}; {_too_little(claim, measured)}"
         return Verdict(claim, "undecided", reason, units, measured.values)
     return Verdict(claim, _outcome(claim, agrees=False), f"found in 0 of {of}", units, measured.values)
+
+
+def _too_little(claim: Claim, measured: Measured) -> str:
+    """How the budget is too small, in words; empty where it is not."""
+    return f"budget below {'the paper' if claim.theirs else 'the plan'}'s: {measured.short}" if measured.short else ""
 
 
 def _against_line(claim: Claim, found: Interval) -> tuple[bool | None, str]:
