@@ -125,7 +125,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=3,
     differences=(
-        "The paper attacks two networks; here are twelve families, by two searches that only ask, with 6,000 looks each.",
+        "The paper attacks two networks; here are twelve families, by two searches of 6,000 looks that only ask.",
         "Networks are trained for 1,500 batches of 64 images; what is no network is fitted to 3,000 images of its own.",
         "Densities of the classes are sums of kernels, in place of variational autoencoders.",
         "Whether a person could read the images is not asked: where densities are fooled, the image may be a digit.",
