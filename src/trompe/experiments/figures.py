@@ -72,7 +72,8 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
     points = [point for line in lines for point in line.points]
     if not points:
         return Figure(title, "", f"{title}: not measured")
-    across = _scale([math.log10(point[0]) for point in points], 84, WIDTH - 120)
+    looks = [point[0] for point in points] + ([mark[0]] if mark else [])
+    across = _scale([math.log10(number) for number in looks], 84, WIDTH - 120)
     up = _scale([point[1] for point in points] + ([mark[1]] if mark else []), _HEIGHT - 40, 20)
     parts = [_grid(across, up, say)]
     if mark:
@@ -157,7 +158,7 @@ def _strip(row: Strip, scale: _Scale, y: float) -> str:
     if len(row.values) < 2:
         return name + dots
     found = mean_interval(row.values)
-    low, high = (min(max(scale(end), _LEFT - 8), WIDTH) for end in (found.low, found.high))
+    low, high = (min(max(scale(end), _LEFT), WIDTH) for end in (found.low, found.high))
     return f'{name}{dots}<path class="span" d="M{low} {y - 7}H{high}M{scale(found.middle)} {y - 12}v10"/>'
 
 
@@ -174,9 +175,10 @@ def _grid(across: _Scale, up: _Scale, say: Say) -> str:
         f'<text x="78" y="{up(value) + 4}" text-anchor="end">{escape(say(value))}</text>'
         for value in up.ticks()
     )
-    powers = range(math.ceil(across.low), math.floor(across.high) + 1)
-    ends = [10.0**power for power in powers]
-    marks = ends if len(ends) > 1 else [10**across.low, *ends, 10**across.high]
+    powers = range(math.floor(across.low), math.ceil(across.high) + 1)
+    marks = [
+        k * 10.0**power for power in powers for k in (1, 3) if across.low <= math.log10(k * 10**power) <= across.high
+    ]
     columns = "".join(
         f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">{value:,.0f}</text>'
         for value in marks

@@ -106,7 +106,7 @@ EXPERIMENT = Experiment(
         "The runs are not kept: each seed's take 70 megabytes. Their images are.",
         "Which images a person can read is asked of readers; without them it cannot be run.",
     ),
-    cost="12 starts of 45,040 gradient steps; about 10 minutes on one core",
+    cost="12 starts of 45,040 gradient steps; about 8 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,

@@ -77,9 +77,10 @@ def figures(data: Data) -> list[Figure]:
     rows = [(name, list(unpack(one["images"], SHAPE))) for name, one in list(data.items())[:5]]
     lines = [Line("median digit", one["median"]) for one in data.values()]
     worst = [Line("worst digit", one["lowest"]) for one in data.values()]
+    done = min(one["generations"] for one in data.values())
     values = [
-        Strip(f"worst digit, generation {SOON}", _at(data, "lowest", SOON)),
-        Strip(f"median digit, generation {LATE}", _at(data, "median", LATE)),
+        Strip(f"worst digit, generation {min(SOON, done)}", _at(data, "lowest", SOON)),
+        Strip(f"median digit, generation {min(LATE, done)}", _at(data, "median", LATE)),
     ]
     return [
         images("The strongest image of every digit", first["labels"], rows),
