@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
+    from trompe.experiments.paper import paper
     from trompe.portfolio import PORTFOLIO_1, SCREEN_1
     from trompe.run import Run, open_run
     from trompe.settings import AuditSettings, FoolSettings
@@ -56,6 +57,7 @@ _HOMES = {
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
     "read": "trompe.showing.read",
+    "paper": "trompe.experiments.paper",
     "report": "trompe.showing.report",
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
@@ -88,6 +90,7 @@ __all__ = [
     "judge",
     "load_target",
     "open_run",
+    "paper",
     "read",
     "report",
     "rerun",
