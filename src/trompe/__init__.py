@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.gate import gate
+    from trompe.verbs.harden import harden
     from trompe.verbs.inspect import inspect
     from trompe.verbs.rerun import rerun
     from trompe.verbs.train import train
@@ -46,6 +47,7 @@ _HOMES = {
     "fool_with": "trompe.verbs.fool",
     "compare": "trompe.verbs.compare",
     "gate": "trompe.verbs.gate",
+    "harden": "trompe.verbs.harden",
     "inspect": "trompe.verbs.inspect",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
@@ -75,6 +77,7 @@ __all__ = [
     "fool",
     "fool_with",
     "gate",
+    "harden",
     "inspect",
     "load_target",
     "open_run",

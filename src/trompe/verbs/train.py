@@ -10,10 +10,10 @@ import torch
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
-from trompe.data import Dataset, Split, load
+from trompe.data import Dataset, load
 from trompe.settings import TrainSettings
-from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
-from trompe.targets.trained import CARD, Card, save_trained
+from trompe.targets.architectures import Centred, build
+from trompe.targets.trained import CARD, Card, sample_images, save_trained
 from trompe.targets.training import Recipe, errors, fit
 from trompe.verbs.keywords import keywords
 
@@ -26,17 +26,21 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
     """
     check_at_least(settings.iterations, 1, "--iterations")
     check_at_least(settings.seed, 0, "--seed")
-    _check_folder(settings.out)
+    check_new(settings.out)
     data = load(settings.data)
     recipe = Recipe(iterations=settings.iterations)
-    net = ARCHITECTURES[settings.architecture]()
-    initialise(net, settings.seed)
+    net = build(settings.architecture, len(data.labels), settings.seed)
     module = Centred(net, data.train.images.to(torch.float64).mean(0))
     yield from fit(module, data.train, recipe, settings.seed)
-    save_trained(settings.out, module, _card(settings, recipe, module, data), _samples(data.test))
+    save_trained(settings.out, module, _card(settings, recipe, module, data), sample_images(data.test))
 
 
-def _check_folder(folder: Path) -> None:
+def check_new(folder: Path) -> None:
+    """Make a folder for a network, and refuse one that holds a network already.
+
+    Raises:
+        BadInput: It does, is a file, or cannot be written.
+    """
     if folder.exists() and not folder.is_dir():
         raise BadInput(expected="a folder", got="a file", where=f"--out {folder}", do="Choose another place.")
     if (folder / CARD).exists():
@@ -70,11 +74,6 @@ def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Datase
         recipe=asdict(recipe),
         versions={"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()},
     )
-
-
-def _samples(test: Split) -> Split:
-    rows = torch.cat([(test.classes == name).nonzero().flatten()[:10] for name in range(int(test.classes.max()) + 1)])
-    return Split(test.images[rows], test.classes[rows])
 
 
 @keywords(TrainSettings)
