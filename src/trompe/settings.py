@@ -311,7 +311,7 @@ class HardenSettings:
     iterations: int = 3000
     """Batches of 64 images in each training."""
     rounds: int | None = None
-    """Of negative-class: networks trained, the first in the plain way; by default 5."""
+    """Of negative-class: how often a network is fooled and the next one trained; by default 4."""
     negatives: int | None = None
     """Of negative-class: images of the first attack that are trained on, a sixth of that of each later one. By default
     as many as a class has."""

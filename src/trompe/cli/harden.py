@@ -8,7 +8,7 @@ from trompe.cli.show import say, watching
 from trompe.settings import HardenSettings
 
 if TYPE_CHECKING:
-    from trompe.harden import Hardened, Progress
+    from trompe.hardening import Hardened, Progress
 
 
 def run(words: list[str]) -> int:

@@ -9,7 +9,7 @@ from trompe.core.errors import BadInput
 from trompe.core.seeds import Stream
 from trompe.data import NAMES, Dataset
 from trompe.data.labelled import load_any
-from trompe.harden import (
+from trompe.hardening import (
     Hardened,
     Keep,
     Loop,
@@ -27,14 +27,14 @@ from trompe.harden import (
     save_hardened,
     train_by,
 )
-from trompe.harden.negative_class import working
+from trompe.hardening.negative_class import working
 from trompe.settings import HardenSettings
 from trompe.targets.architectures import Centred
 from trompe.targets.training import Recipe as Schedule
 from trompe.verbs.keywords import keywords
 from trompe.verbs.train import check_new
 
-_ROUNDS = 5
+_ROUNDS = 4
 _FOR = {
     "rounds": "negative-class", "negatives": "negative-class", "generations": "negative-class",
     "methods": "negative-class", "outliers": "outlier-exposure", "runs": "refine",
@@ -72,7 +72,7 @@ def loop_of(settings: HardenSettings, data: Dataset) -> Loop:
     first = settings.negatives or max(1, len(data.train) // len(data.labels))
     makers = settings.methods or ("pixels-evolve", "cppn-evolve")
     return Loop(
-        rounds=settings.rounds or _ROUNDS,
+        networks=(settings.rounds or _ROUNDS) + 1,
         first=first,
         more=max(1, first // 6),
         architecture=settings.architecture,

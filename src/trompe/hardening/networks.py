@@ -12,7 +12,7 @@ from trompe.core.numerics import from_levels, level_odds, log_odds
 from trompe.core.seeds import Stream
 from trompe.core.specs import ImageSpec
 from trompe.data import Dataset, Split
-from trompe.harden.recipes import Recipe
+from trompe.hardening.recipes import Recipe
 from trompe.targets import Declaration, TorchTarget
 from trompe.targets.architectures import Centred, build
 from trompe.targets.preprocessing import PLAIN

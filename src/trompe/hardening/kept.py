@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from trompe.core.errors import RunError
-from trompe.harden.evolved import Fooling
+from trompe.hardening.evolved import Fooling
 from trompe.targets.architectures import Centred
 
 SETTINGS, ROUNDS = "harden.json", "rounds"

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from trompe.data import Dataset
-from trompe.harden.networks import NONE, Counts, count
-from trompe.harden.recipes import Recipe
+from trompe.hardening.networks import NONE, Counts, count
+from trompe.hardening.recipes import Recipe
 from trompe.targets import TorchTarget
 from trompe.targets.architectures import Centred
 from trompe.targets.trained import Card, load_trained, sample_images, save_trained

@@ -30,7 +30,7 @@ def drawn(kind: str, n: int, means: Means, stream: Stream) -> Images:
 
     - ``uniform``: each value of its own. ``near-black``: the same, at most a tenth as bright.
     - ``grey``: one grey for all, with noise of a tenth of the range.
-    - ``low-frequency``: uniform noise on a grid of 4 x 4 to 9 x 9, drawn out bilinearly.
+    - ``low-frequency``: uniform noise on a coarse grid, for 28 x 28 one of 4 x 4 to 10 x 10, drawn out bilinearly.
     - ``blocks``: the same without blending.
     - ``salt``: black, with up to three tenths of the pixels white.
     - ``class-mean``: the mean image of some class at 0.3 of its brightness, with noise of a tenth of the range.
@@ -55,7 +55,8 @@ def drawn(kind: str, n: int, means: Means, stream: Stream) -> Images:
     if kind == "class-mean":
         chosen = stream.branch("class").integers(n, len(means))
         return (_FAINT * means[chosen] + 0.1 * own * noise).clamp(0.0, 1.0)
-    cells = 4 + int(stream.branch("cells").integers(1, 7))
+    least, most = max(2, min(shape[1:]) // 7), max(3, round(0.36 * min(shape[1:])))
+    cells = least + int(stream.branch("cells").integers(1, most - least + 1))
     coarse = stream.branch("coarse").uniform32(n, shape[0], cells, cells)
     mode = "bilinear" if kind == "low-frequency" else "nearest"
     large: Tensor = torch.nn.functional.interpolate(coarse, size=tuple(shape[1:]), mode=mode)

@@ -12,10 +12,10 @@ from trompe.core.errors import BadInput
 from trompe.core.seeds import Stream
 from trompe.core.types import Levels
 from trompe.data import Dataset, Split
-from trompe.harden.evolved import Fooling, Siege, besiege
-from trompe.harden.kept import Keep
-from trompe.harden.networks import Counts, as_target, count, new_network, train_by
-from trompe.harden.recipes import NegativeClass
+from trompe.hardening.evolved import Fooling, Siege, besiege
+from trompe.hardening.kept import Keep
+from trompe.hardening.networks import Counts, as_target, count, new_network, train_by
+from trompe.hardening.recipes import NegativeClass
 from trompe.targets.architectures import Centred
 from trompe.targets.training import Recipe as Schedule
 
@@ -25,7 +25,7 @@ class Loop:
     """How often the network is fooled and trained, on how many images.
 
     Attributes:
-        rounds: Networks trained; the first is plain.
+        networks: How many are trained; the first is plain.
         first: Images of none of these that the second network is trained on.
         more: That each later one is trained on besides.
         held: Of 1,000 images to train on so many more are held back, to test on.
@@ -34,7 +34,7 @@ class Loop:
         schedule: How each is trained, from the beginning.
     """
 
-    rounds: int = 15
+    networks: int = 15
     first: int = 6000
     more: int = 1000
     held: int = 166
@@ -43,10 +43,10 @@ class Loop:
     schedule: Schedule = field(default_factory=lambda: Schedule(iterations=3000))
 
     def __post_init__(self) -> None:
-        if min(self.rounds, self.first, self.more) < 1 or self.held < 0:
+        if min(self.networks, self.first, self.more) < 1 or self.held < 0:
             raise BadInput(
-                expected="at least one round, with at least one image",
-                got=f"{self.rounds} rounds, {self.first} and {self.more} images",
+                expected="at least one network, and at least one image",
+                got=f"{self.networks} networks, {self.first} and {self.more} images",
                 where="--rounds, --negatives",
                 do="Give larger numbers.",
             )
@@ -127,7 +127,7 @@ def working(data: Dataset, loop: Loop, seed: int, keep: Keep | None = None) -> I
     """As `rounds`, with its progress between them."""
     work = _Work(data, loop, seed)
     train = held = data.train.images[:0]
-    for number in range(1, loop.rounds + 1):
+    for number in range(1, loop.networks + 1):
         found = keep.read(number, partial(work.network, number)) if keep else None
         if found is None:
             found = yield from work.round(number, train)
@@ -166,7 +166,7 @@ class _Work:
     @property
     def total(self) -> int:
         """Parts of progress in all."""
-        return self.before(self.loop.rounds + 1)
+        return self.before(self.loop.networks + 1)
 
     def round(self, number: int, negatives: Levels) -> Generator[Progress, None, tuple[Centred, Fooling]]:
         """Train a network and attack it."""

@@ -10,8 +10,8 @@ from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
 from trompe.core.types import Images, Levels
 from trompe.data import Split
-from trompe.harden.inner import climbed
-from trompe.harden.outliers import Means, mixed
+from trompe.hardening.inner import climbed
+from trompe.hardening.outliers import Means, mixed
 
 
 class Recipe(Protocol):
