@@ -54,6 +54,7 @@ def save_hardened(  # noqa: PLR0913  one for each thing a card says
         more: What else is to be said of the hardening, JSON-ready.
     """
     classes = len(data.labels)
+    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as it will be read back
     choose, test = count(module, data.choose, classes), count(module, data.test, classes)
     channels, height, width = data.train.images.shape[1:]
     told = {"recipe": recipe.name, "manner": recipe.manner, **recipe.describe(), **more}

@@ -14,7 +14,7 @@ from trompe.core.specs import ImageSpec
 from trompe.data import Dataset, Split
 from trompe.hardening.recipes import Recipe
 from trompe.targets import Declaration, TorchTarget
-from trompe.targets.architectures import Centred, build
+from trompe.targets.architectures import ARCHITECTURES, Centred, build
 from trompe.targets.preprocessing import PLAIN
 from trompe.targets.training import Recipe as Schedule
 from trompe.targets.training import fit
@@ -39,7 +39,10 @@ def new_network(data: Dataset, architecture: str, seed: int, *, none: bool = Fal
             do="Rename that folder, or choose a recipe without a class for none.",
         )
     mean = data.train.images.to(torch.float64).mean(0)
-    return Centred(build(architecture, len(data.labels) + none, seed), mean)
+    net = build(architecture, len(data.labels) + none, seed)
+    if architecture in ARCHITECTURES:  # in this layout a LeNet answers in half the time; another's code may not bear it
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Centred(net, mean)
 
 
 def train_by(
