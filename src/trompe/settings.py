@@ -11,10 +11,16 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 Preset = Literal[
     "paper", "released-code", "innovation",
-    "sign-momentum", "adam", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
+    "sign-momentum", "adam", "hide", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
     "random-squares",
 ]  # fmt: skip
 """Every preset of some method; which are of which, `trompe fool --help` says."""
+
+Start = Literal[
+    "uniform", "mean", "black", "grey", "low-frequency", "near-black", "salt", "blocks",
+    "class-mean", "other-class", "transferred",
+]  # fmt: skip
+"""Every start; the last is for `trompe judge`, which makes the images it begins with."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,12 @@ class FoolSettings:
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree, and for cppn innovation, without sine nodes. ascend: sign-momentum (the
-    default), adam (for cppn the only one), or one of the paper's four rules nguyen-*. squares: random-squares."""
-    start: Literal["uniform", "mean", "black", "grey", "low-frequency"] | None = None
-    """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey. By default
-    uniform, which for cppn means random networks and is all there is; mean with the presets nguyen-*."""
+    default), adam (for cppn the only one), hide (keeps away from samples of the class), or one of the paper's four
+    rules nguyen-*. squares: random-squares."""
+    start: Start | None = None
+    """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey, near-black,
+    salt (5 % white pixels), blocks, and of a target that comes with samples class-mean (at 0.3) and other-class. By
+    default uniform, which for cppn means random networks and is all there is; mean with the presets nguyen-*."""
     generations: int | None = None
     """Generations after the random beginning, at most. By default 200; of ascend (gradient steps of each class) 30, 300
     with adam, or as many as its nguyen-* preset takes; of squares 1000."""
@@ -142,6 +150,39 @@ class AuditSettings:
     """A run to compare with, for worse-than-baseline."""
     output: Annotated[tuple[Path, ...], arg(aliases=["-o"])] = ()
     """Files to write beside the run, by their endings: results.json, report.html, junit.xml, summary.md."""
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """A fixed portfolio of attacks against a classifier: in how many trials does an unreadable image get through?"""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier; see docs/targets.md for all that can stand here."""
+    _: KW_ONLY
+    model: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")] = ()
+    """One more trained model of the same kind; several by several --model."""
+    portfolio: Literal["full", "screen"] = "full"
+    """full: nine starts, white box, black box, transfer; screen: a fast part of it, to try things out."""
+    budget_scale: Literal[1, 3, 10] = 1
+    """Times the portfolio's own budget. Only from 3 on can it be seen whether success still rises with it."""
+    trials_per_class: int | None = None
+    """Trials of each class, shared out evenly among the models as seeds; by default the portfolio's seeds a model."""
+    level: float = 0.99
+    """The confidence asked for: 0.5, 0.9, 0.99 or 0.9999."""
+    images: Path | None = None
+    """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
+    undefended: str | None = None
+    """A classifier without defence that images are transferred from; by default the one behind the guard."""
+    classes: tuple[str, ...] = ()
+    """Labels to attempt; by default all."""
+    seed: int = 0
+    """Of the first trial of each class."""
+    threads: int = 1
+    """That compute the network."""
+    out: Path
+    """The folder: judgement.json, and a run for each model. Empty, or not there yet, or with --resume such a folder."""
+    resume: bool = False
+    """Go on with what is in the folder; it must have been begun with the same settings."""
 
 
 @dataclass(frozen=True)

@@ -355,4 +355,5 @@ def image_file(search: SearchRecord, niche: int, labels: list[str], level: float
     label = search.niches[niche]
     safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in label)[:40].strip("-") or "class"
     which = "strongest" if level is None else f"first-{level:g}"
-    return f"images/{search.number}-{search.method}/{labels.index(label):04d}-{safe}-{which}.png"
+    method = search.method.replace(":", "-")  # which some file systems do not allow
+    return f"images/{search.number}-{method}/{labels.index(label):04d}-{safe}-{which}.png"

@@ -11,10 +11,11 @@ from trompe.search.reference import named_settings, reference_judge, search_judg
 from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
 from trompe.search.squares import SQUARES, squares
-from trompe.search.starts import STARTS
+from trompe.search.starts import MATERIAL_STARTS, STARTS, Material
 
 __all__ = [
     "BEGINNING",
+    "MATERIAL_STARTS",
     "REMOTE",
     "RULES",
     "SQUARES",
@@ -25,6 +26,7 @@ __all__ = [
     "EveryClass",
     "Judge",
     "JudgeSettings",
+    "Material",
     "Plan",
     "Slope",
     "Tally",

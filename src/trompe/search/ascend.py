@@ -13,9 +13,10 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Candidates, Climbable, G, Outputs, Rows, Step
 from trompe.search.archive import Archive
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
+from trompe.search.hide import closeness_slope
 from trompe.search.judge import Slope
-from trompe.search.rules import RULES, Ground, Rule
-from trompe.search.starts import begin, centre_image
+from trompe.search.rules import RULES, Ground, Hide, Rule
+from trompe.search.starts import NATURAL_STARTS, begin, centre_image
 from trompe.search.turns import Turn
 
 
@@ -91,7 +92,8 @@ def ascend(
         look = way.look(climbers, turn, members, tally)
         climbers, turn = way.move(climbers, turn, look), turn.after(members)
         tally = replace(tally, backwards=tally.backwards + len(members), state=turn.to_state())
-        step, tally = contest.enter(archive, look.candidates, look.slope.outputs, tally)
+        only = turn.niches[members] if rule.start in NATURAL_STARTS else None
+        step, tally = contest.enter(archive, look.candidates, look.slope.outputs, tally, only)
         yield step
 
 
@@ -108,7 +110,8 @@ class _Way(Generic[G]):
         """Everybody at the start of a turn."""
         encoding, members = self.contest.encoding, len(turn.niches)
         stream = Stream(self.seed, f"ascend/{encoding.name}", turn.number)
-        genomes = begin(encoding, self.contest.judge.target, self.rule.start, members, stream)
+        columns, target = torch.tensor(self.contest.niches.columns)[turn.niches], self.contest.judge.target
+        genomes = begin(encoding, target, self.rule.start, columns, stream, self.contest.material)
         numbers = self.climbable.numbers(genomes)
         memory = numbers.new_zeros(members, self.rule.kinds, numbers.shape[1])
         return _Climbers(genomes, memory, torch.full((members,), -1), torch.zeros(members, dtype=torch.bool))
@@ -124,7 +127,11 @@ class _Way(Generic[G]):
         def height(outputs: Outputs) -> Tensor:
             return self.rule.height(outputs, classes, link)
 
-        return _Look(members, candidates, self.contest.judge.slope(candidates.inputs, height))
+        slope = self.contest.judge.slope(candidates.inputs, height)
+        if isinstance(self.rule, Hide):
+            away = closeness_slope(candidates.inputs, classes, self.contest.material)
+            slope = replace(slope, gradient=self.rule.combine(slope.gradient, away))
+        return _Look(members, candidates, slope)
 
     def move(self, climbers: _Climbers[G], turn: Turn, look: _Look[G]) -> _Climbers[G]:
         """Those who looked, one step on; the others where they were."""

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from trompe.core.numerics import level_odds
-from trompe.core.types import Candidates, Encoding, G, Niches, Outputs, Step
+from trompe.core.types import Bids, Candidates, Encoding, G, Niches, Outputs, Rows, Step
 from trompe.search.archive import Archive
 from trompe.search.judge import Judge, with_threads
+from trompe.search.starts import Material
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,16 @@ class Contest(Generic[G]):
         judge: Asks the target.
         niches: Turn its answers into bids.
         levels: Confidence levels that statistics count.
+        material: Images that some starts are made of, and that `hide` keeps away from.
     """
 
     encoding: Encoding[G]
     judge: Judge
     niches: Niches
     levels: Sequence[float]
+    material: Material | None = None
 
-    def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally) -> Hold[G]:
+    def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally, only: Rows | None = None) -> Hold[G]:
         """Judge these genomes and offer them to the archive.
 
         Args:
@@ -126,12 +129,13 @@ class Contest(Generic[G]):
             genomes: One a candidate.
             parents: Int64, shape (n, 2), -1 where there is none.
             tally: Where the search stood before.
+            only: As for `enter`.
 
         Returns:
             The step that happened, and where the search stands now.
         """
         candidates = self.candidates(genomes, parents, tally)
-        return self.enter(archive, candidates, self.judge.judge(candidates.inputs), tally)
+        return self.enter(archive, candidates, self.judge.judge(candidates.inputs), tally, only)
 
     def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
         """These genomes, expressed and numbered, to be judged next."""
@@ -139,7 +143,9 @@ class Contest(Generic[G]):
         with with_threads(self.judge.settings.threads):
             return Candidates(ids, parents, genomes, self.encoding.express(genomes))
 
-    def enter(self, archive: Archive[G], candidates: Candidates[G], outputs: Outputs, tally: Tally) -> Hold[G]:
+    def enter(
+        self, archive: Archive[G], candidates: Candidates[G], outputs: Outputs, tally: Tally, only: Rows | None = None
+    ) -> Hold[G]:
         """Offer candidates that were judged to the archive; as `hold`, for a search that asks for more than answers.
 
         Args:
@@ -147,9 +153,14 @@ class Contest(Generic[G]):
             candidates: From `candidates`, with the same tally.
             outputs: What the judge said of them.
             tally: Where the search stood before, with the state and the gradient rows of the step that is made.
+            only: Int64, shape (n,), the one niche that each candidate bids for; by default each bids for all.
         """
         n = len(candidates)
-        wins = archive.offer(candidates, self.niches.bids(outputs, candidates.inputs))
+        bids = self.niches.bids(outputs, candidates.inputs)
+        if only is not None:
+            own = torch.zeros_like(bids.value, dtype=torch.bool).scatter(1, only.unsqueeze(1), value=True)
+            bids = Bids(bids.value.masked_fill(~own, -math.inf))
+        wins = archive.offer(candidates, bids)
         after = replace(
             tally,
             number=tally.number + 1,

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from trompe.core.errors import BadInput
-from trompe.core.numerics import Link, class_log_odds
+from trompe.core.numerics import Link, class_log_odds, level_odds
 from trompe.core.types import Outputs, Rows
 from trompe.search import regularisers
 from trompe.search.starts import Image, Start
@@ -104,6 +104,39 @@ class SignMomentum:
         direction = self.momentum * memory[:, 0] + ground.gradient / size.clamp(min=torch.finfo(torch.float32).tiny)
         step = self.step / (1 + ground.step // self.patience)
         return numbers + step * direction.sign(), direction.unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class Hide(SignMomentum):
+    """Sign and momentum towards a confident, accepted image that looks less like the class it is made for.
+
+    The slope is ``g / mean|g| - weight * r / mean|r|``: g of the log-odds, which count up to the level only, and r of
+    the correlation with the nearest natural image of the class, where that is above a threshold (`search.hide`).
+
+    Attributes:
+        level: Confidence from which on only hiding counts.
+        weight: Of hiding, beside getting there.
+    """
+
+    level: float = 0.9999
+    weight: float = 0.7
+    start: Start = "uniform"
+    generations: int = 60
+
+    def height(self, outputs: Outputs, classes: Rows, link: Link) -> Heights:
+        """As of sign-momentum, but no more than a little above the level."""
+        return super().height(outputs, classes, link).clamp(max=level_odds(self.level) + 1.0)
+
+    def combine(self, gradient: Tensor, closer: Tensor) -> Tensor:
+        """The slope that is followed.
+
+        Args:
+            gradient: Of the height in each image.
+            closer: Of the correlation with natural images of the class; 0 where nothing is left to hide.
+        """
+        tiny = torch.finfo(torch.float32).tiny
+        unit, away = (g / g.abs().flatten(1).mean(1).clamp(min=tiny)[:, None, None, None] for g in (gradient, closer))
+        return unit - self.weight * away
 
 
 @dataclass(frozen=True)
@@ -230,9 +263,10 @@ class Progress:
         return images
 
 
-RULES: Mapping[str, SignMomentum | Adam | Progress] = {
+RULES: Mapping[str, SignMomentum | Hide | Adam | Progress] = {
     "sign-momentum": SignMomentum(),
     "adam": Adam(),
+    "hide": Hide(),
     "nguyen-unregularised": Progress(generations=500, early=0.02, late=0.1),
     "nguyen-l2": Progress(generations=1500, early=0.03, late=0.02, decay=0.01),
     "nguyen-blur": Progress(generations=1000, early=0.03, late=0.05, decay=0.001, blur_radius=0.4, blur_every=2),

@@ -11,7 +11,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import G, Images, Paintable, Step
 from trompe.search.archive import Archive
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
-from trompe.search.starts import Start, begin
+from trompe.search.starts import NATURAL_STARTS, Start, begin
 from trompe.search.turns import Turn
 
 
@@ -85,17 +85,19 @@ def squares(
         if not len(members):
             return
         stream = Stream(plan.seed, f"squares/{contest.encoding.name}", tally.number + 1)
+        niches = turn.niches[members]
         if turn.steps and archive.elites.genomes is not None:
-            niches = turn.niches[members]
             images = contest.encoding.express(archive.elites.genomes.take(niches))
             side = settings.side(turn.steps - 1, *images.shape[2:])
             genomes, mothers = encoding.paint(paint_squares(images, side, stream)), archive.elites.ids[niches]
         else:
-            genomes = begin(contest.encoding, target, settings.start, len(members), stream)
+            columns = torch.tensor(contest.niches.columns)[niches]
+            genomes = begin(contest.encoding, target, settings.start, columns, stream, contest.material)
             mothers = torch.full_like(members, -1)
         turn = turn.after(members)
         parents = torch.stack([mothers, torch.full_like(mothers, -1)], 1)
-        step, tally = contest.hold(archive, genomes, parents, replace(tally, state=turn.to_state()))
+        only = niches if settings.start in NATURAL_STARTS else None
+        step, tally = contest.hold(archive, genomes, parents, replace(tally, state=turn.to_state()), only)
         yield step
 
 

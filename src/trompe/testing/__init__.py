@@ -1,4 +1,4 @@
-"""Conformance kits: examine your own target, encoding or niches as trompe examines its own.
+"""Conformance kits: examine your own target, encoding, niches or guard as trompe examines its own.
 
 Each kit asks for what the rest of trompe relies on and cannot check while it runs. Its findings are sentences; none
 means that the object conforms.
@@ -10,8 +10,9 @@ Example:
 """
 
 from trompe.testing.encodings import examine_encoding
+from trompe.testing.guards import examine_guard
 from trompe.testing.niches import examine_niches
 from trompe.testing.report import Report
 from trompe.testing.targets import examine_target
 
-__all__ = ["Report", "examine_encoding", "examine_niches", "examine_target"]
+__all__ = ["Report", "examine_encoding", "examine_guard", "examine_niches", "examine_target"]

@@ -17,13 +17,14 @@ from trompe.measure.survival import Transform
 from trompe.measure.surviving import Surviving, itself, surviving
 from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.results import read_results, write_images, write_results
-from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
+from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Material, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import Declaration, ForeignTarget, load_target
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
 from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
+from trompe.verbs.material import material_for
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.same import check_same_numbers, check_same_settings
 from trompe.verbs.survive import survive
@@ -56,6 +57,8 @@ class Attempt:
         niches: The classes attempted.
         patience: Seconds, of all the run's searches together, after which it stops; None for never.
         ready: What preflight found, if there was one.
+        material: Images that its start is made of, or that it keeps away from, where it needs any.
+        called: What results call it, where that is not `encoding-by`.
     """
 
     settings: FoolSettings
@@ -66,17 +69,21 @@ class Attempt:
     niches: EveryClass
     patience: float | None
     ready: Ready
+    material: Material | None = None
+    called: str = ""
 
     @classmethod
     def prepare(
-        cls, settings: FoolSettings, target: Target | Ready | None = None, judge: JudgeSettings | None = None
-    ) -> Self:
+        cls, settings: FoolSettings, target: Target | Ready | None = None, judge: JudgeSettings | None = None,
+        material: Material | None = None,
+    ) -> Self:  # fmt: skip
         """Check the settings and make what they name.
 
         Args:
             settings: Of the command.
             target: Where given, taken as it is, or as preflight left it; otherwise loaded from ``settings.target``.
             judge: Where given, enforced; otherwise chosen from the settings.
+            material: Images for starts that are made of some; by default the samples of a bundled target.
 
         Raises:
             BadInput: A setting is unusable.
@@ -108,12 +115,13 @@ class Attempt:
         if settings.by == "ascend":
             judge_of(target, judge, climbs=True).check_slope()
         encoding = make_encoding(settings, plan, target.spec)
-        return cls(settings, target, plan, judge, encoding, niches, patience, ready)
+        material = material_for(settings, target, niches.columns, material)
+        return cls(settings, target, plan, judge, encoding, niches, patience, ready, material)
 
     @property
     def method(self) -> str:
         """As it is called in results, for example ``"pixels-evolve"``."""
-        return f"{self.settings.encoding}-{self.settings.by}"
+        return self.called or f"{self.settings.encoding}-{self.settings.by}"
 
     @property
     def most(self) -> int:
@@ -231,7 +239,7 @@ class Session:
         archive, tally = opened.archive, opened.tally
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
-        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, self.about.levels)
+        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, self.about.levels, attempt.material)
         thrift = self._thrift(search, attempt)
         plan = thrift.plan(attempt.plan, tally)
         steps = make_search(attempt.settings)(contest, archive, plan, tally)
@@ -432,4 +440,10 @@ def _encodings(attempts: Sequence[Attempt]) -> dict[str, Any]:
 
 
 def _searches(attempts: Sequence[Attempt]) -> dict[str, Any]:
-    return {attempt.method: describe_search(attempt.settings, attempt.plan) for attempt in attempts}
+    return {
+        attempt.method: {
+            **describe_search(attempt.settings, attempt.plan),
+            **({} if attempt.material is None else {"material": attempt.material.fingerprint()}),
+        }
+        for attempt in attempts
+    }

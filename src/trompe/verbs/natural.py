@@ -9,8 +9,10 @@ from trompe.core.numerics import VALUE_LIMIT, Link, from_levels, log_odds
 from trompe.core.types import Outputs, Target
 from trompe.data.folders import Photographs, read_photographs
 from trompe.measure.metrics import Answer
+from trompe.measure.surviving import itself
 from trompe.search import Judge, JudgeSettings
 from trompe.targets import bundled_targets
+from trompe.targets.guarded import undefended
 from trompe.targets.ready import prepared_of
 from trompe.targets.trained import read_samples
 
@@ -24,7 +26,7 @@ def natural_images(target: Target, images: Path | None, limit: int | None = None
     if images is not None:
         fit = prepared_of(target).fit
         return read_photographs(images, target.labels, target.spec.shape, fit=fit, limit=limit)
-    folder = bundled_targets().get(target.name)
+    folder = bundled_targets().get(undefended(itself(target)).name)
     if folder is None:
         return None
     samples = read_samples(folder)

@@ -1,0 +1,7 @@
+"""Guards: detectors that stand in front of a classifier, hold no model, and are asked class by class."""
+
+from trompe.guards.neighbours import NeighbourGuard, fit_neighbours
+from trompe.guards.scale import Scale
+from trompe.guards.scores import SCORES, ScoreGuard, fit_score
+
+__all__ = ["SCORES", "NeighbourGuard", "Scale", "ScoreGuard", "fit_neighbours", "fit_score"]

@@ -1,0 +1,118 @@
+"""Guards that look at nothing but a classifier's own outputs."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from trompe.core.check import check_name
+from trompe.core.numerics import VALUE_LIMIT, Link, log_odds
+from trompe.core.types import Classwise, Images, Outputs, Rows
+from trompe.guards.scale import Scale
+
+Score = Callable[[Tensor, Link], Classwise]
+
+
+def maximum_probability(logits: Tensor, link: Link) -> Classwise:
+    """Log-odds of the class that is asked about: the same order as its probability, which saturates.
+
+    Reference: Hendrycks 2017 (for the class that is named).
+    """
+    z = logits.to(torch.float64)
+    if link == "independent" or not z.requires_grad:
+        return log_odds(z, link).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+    others = _others(z).logsumexp(2)  # `log_odds` has no gradient from a margin of 745 logits on
+    return (z - others).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+
+
+def margin(logits: Tensor, link: Link) -> Classwise:
+    """Logit of the class that is asked about, minus the highest of the others."""
+    del link
+    z = logits.to(torch.float64)
+    return z - _others(z).amax(2)
+
+
+def energy(logits: Tensor, link: Link) -> Classwise:
+    """Log sum exp of all logits, for every class alike: this guard is blind to the class.
+
+    Reference: Liu 2020.
+    """
+    del link
+    z = logits.to(torch.float64)
+    return z.logsumexp(1, keepdim=True).expand_as(z)
+
+
+SCORES: Mapping[str, Score] = {"maximum-probability": maximum_probability, "margin": margin, "energy": energy}
+"""What `ScoreGuard` can look at, by name; higher is more natural."""
+
+
+@dataclass(frozen=True)
+class ScoreGuard:
+    """Refuses what has a low score of a classifier's own outputs.
+
+    Attributes:
+        score: A key of `SCORES`.
+        scale: From score to slack.
+        link: Of the classifier.
+        data: Name of what it was fitted on, as in ``uses``.
+    """
+
+    score: str
+    scale: Scale
+    link: Link = "softmax"
+    data: str = "unnamed"
+
+    @property
+    def name(self) -> str:
+        """The score's."""
+        return self.score
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Logits."""
+        return frozenset({"logits"})
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """The score, the attacked classifier's own logits, and the data."""
+        return frozenset({f"function:{self.score}", "features:classifier-logits", f"data:{self.data}"})
+
+    def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
+        """Shape (n, classes): the score of each class on the guard's scale."""
+        del inputs
+        return self.scale.slack(SCORES[self.score](outputs.logits, self.link))
+
+    def fingerprint(self) -> str:
+        """sha256 over all of it."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+def fit_score(  # noqa: PLR0913  one for each thing a guard is made of
+    score: str, outputs: Outputs, classes: Rows, *, link: Link = "softmax", false_alarms: float = 0.01,
+    data: str = "unnamed",
+) -> ScoreGuard:  # fmt: skip
+    """A guard that refuses so many of the natural inputs, asked about their own classes.
+
+    Args:
+        score: A key of `SCORES`.
+        outputs: Of the classifier, of natural inputs.
+        classes: Int64, shape (n,), their classes.
+        link: Of the classifier.
+        false_alarms: Share of them that is refused.
+        data: Name of the inputs.
+
+    Raises:
+        BadInput: No such score, or nothing can be told from these inputs.
+    """
+    check_name(score, SCORES, "guard")
+    own: Float64[Tensor, " n"] = SCORES[score](outputs.logits, link).gather(1, classes.unsqueeze(1)).squeeze(1)
+    return ScoreGuard(score, Scale.of(own, false_alarms), link, data)
+
+
+def _others(z: Tensor) -> Tensor:
+    """Shape (n, classes, classes): row c holds the logits, with -infinity in place of class c."""
+    own = torch.eye(z.shape[1], dtype=torch.bool)
+    return z.unsqueeze(1).masked_fill(own, -torch.inf)

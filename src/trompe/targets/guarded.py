@@ -1,0 +1,127 @@
+"""A guard in front of a classifier: both together are a target, so that every attack on it is an attack on both."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from trompe.core.errors import TargetError
+from trompe.core.types import Guard, Images, Outputs, Target
+from trompe.targets import ready
+from trompe.targets.declaration import Declaration
+
+_GIVES = frozenset({"logits", "inputs"})
+"""What a guard may need; features of an inner layer and gradients are not passed on yet."""
+LEAST = -1e4
+"""Slack is not let below this: a guard that says -infinity where it refuses leaves nothing to climb, and is exposed by
+`trompe.verbs.probe`, but must not break a search."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guarded:
+    """A target behind a guard. Logits are the target's; slack is the guard's, or the target's own where that is less.
+
+    Gradients flow through both. Any engine may compute the target; the guard is computed by torch.
+
+    Attributes:
+        target: The classifier.
+        guard: Asked about its outputs and inputs.
+
+    Raises:
+        TargetError: The guard needs something that is not passed on.
+    """
+
+    target: Target
+    guard: Guard
+
+    def __post_init__(self) -> None:
+        lacking = sorted(self.guard.needs - _GIVES)
+        if lacking:
+            raise TargetError(
+                expected=f"a guard that needs nothing but {' and '.join(sorted(_GIVES))}",
+                got=f"one that needs {', '.join(lacking)}",
+                where=f"guard {self.guard.name} of target {self.target.name}",
+                do="Choose another guard.",
+            )
+
+    @property
+    def name(self) -> str:
+        """Target and guard."""
+        return f"{self.target.name} behind {self.guard.name}"
+
+    @property
+    def spec(self) -> Any:
+        """The target's own."""
+        return self.target.spec
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The target's own."""
+        return self.target.labels
+
+    @property
+    def link(self) -> Literal["softmax", "independent"]:
+        """The target's own."""
+        return self.target.link
+
+    @property
+    def mean_image(self) -> Tensor | None:
+        """The target's own, where it is known."""
+        mean: Tensor | None = getattr(self.target, "mean_image", None)
+        return mean
+
+    @property
+    def declared(self) -> Declaration:
+        """The target's own."""
+        return ready.declared_of(self.target)
+
+    @property
+    def line(self) -> Any:
+        """The target's own, where it is behind one to a server."""
+        return getattr(self.target, "line", None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The target's own."""
+        return tuple(getattr(self.target, "notes", ()))
+
+    @property
+    def rows(self) -> int:
+        """The target's own."""
+        return int(getattr(self.target, "rows", 1))
+
+    def judge(self, inputs: Images) -> Outputs:
+        """The target's logits, and how far each class is inside what the guard accepts.
+
+        Raises:
+            BadInput: Not float32 in [0, 1] of the target's shape.
+            TargetError: The guard gives slack of another shape, or not a number.
+        """
+        outputs = self.target.judge(inputs)
+        slack = self.guard.slack(outputs, inputs).to(torch.float64)
+        if slack.shape != outputs.logits.shape or bool(slack.isnan().any()):
+            raise TargetError(
+                expected=f"slack of shape {tuple(outputs.logits.shape)}, every entry a number",
+                got=f"shape {tuple(slack.shape)}, {int(slack.isnan().sum())} of them not numbers",
+                where=f"guard {self.guard.name}",
+                do="Examine the guard with trompe.testing.examine_guard.",
+            )
+        slack = slack.clamp(min=LEAST)
+        if outputs.slack is not None:
+            slack = torch.minimum(slack, outputs.slack.to(torch.float64))
+        return Outputs(outputs.logits, slack, outputs.features)
+
+    def around(self, target: Target) -> "Guarded":
+        """The same guard in front of another target."""
+        return Guarded(target, self.guard)
+
+    def fingerprint(self) -> str:
+        """sha256 over those of the target and the guard."""
+        return hashlib.sha256(f"{self.target.fingerprint()} {self.guard.fingerprint()}".encode()).hexdigest()
+
+
+def undefended(target: Target) -> Target:
+    """The target without the guards in front of it."""
+    return undefended(target.target) if isinstance(target, Guarded) else target

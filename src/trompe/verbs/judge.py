@@ -1,0 +1,384 @@
+"""`judge`: a fixed portfolio of attacks against a classifier, with or without a guard, and what came of every trial."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from trompe.core.check import check_at_least, check_name
+from trompe.core.errors import BadInput, RunError
+from trompe.core.types import Guard, Reader, Target
+from trompe.measure.trials import Attacked, Judgement, Key, SearchRow, attacked, decide
+from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, SCALES, Portfolio
+from trompe.run import Run
+from trompe.search import JudgeSettings
+from trompe.search.hide import HIDE_READER
+from trompe.settings import TrialSettings
+from trompe.targets import load_target
+from trompe.targets.guarded import Guarded, undefended
+from trompe.targets.ready import make_ready
+from trompe.verbs.arsenal import Arsenal, arm
+from trompe.verbs.fool import Session
+from trompe.verbs.jury import Juror, jury, read_labels
+from trompe.verbs.material import convincing, make_material, nothing
+from trompe.verbs.methods import LEVELS
+from trompe.verbs.natural import natural_images
+from trompe.verbs.probe import suspicions
+from trompe.verbs.same import check_same_settings
+from trompe.verbs.thrift import line_of
+
+JUDGEMENT = "judgement.json"
+SETTINGS = "settings.json"
+_NOT_STORED = ("out", "resume")
+
+Tell = Callable[["JudgeSession"], object]
+"""Is told after every step; what it gives is of no matter."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What `judge` leaves behind.
+
+    Attributes:
+        folder: With judgement.json and a run folder for each model.
+        judgement: Of all models together.
+        runs: One a model.
+        jurors: The readers that were brought along.
+        left_out: By model and method, why a search could not be had.
+        portfolio: What was tried.
+    """
+
+    folder: Path
+    judgement: Judgement
+    runs: tuple[Run, ...]
+    jurors: tuple[Juror, ...]
+    left_out: Mapping[str, Mapping[str, str]]
+    portfolio: Portfolio
+
+    def describe(self) -> dict[str, Any]:
+        """The content of judgement.json."""
+        return {
+            **self.judgement.describe(),
+            "portfolio": {"title": self.portfolio.title, "digest": self.portfolio.digest()},
+            "readers": [juror.describe() for juror in self.jurors],
+            "hide": HIDE_READER,
+            "left_out": {model: dict(methods) for model, methods in self.left_out.items()},
+            "runs": [str(run.folder.relative_to(self.folder)) for run in self.runs],
+            "evaluations": sum(search.evaluations for run in self.runs for search in run.searches),
+            "seconds": round(sum(search.seconds for run in self.runs for search in run.searches), 3),
+        }
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that a judgement needs, made and checked before anything is written.
+
+    Attributes:
+        settings: Of the command.
+        portfolio: What is tried.
+        targets: The trained models, each behind the guard.
+        guard: In front of each; None for none.
+        readers: Who may read.
+        jurors: The same, with who counts.
+    """
+
+    settings: TrialSettings
+    portfolio: Portfolio
+    targets: tuple[Target, ...]
+    guard: Guard | None
+    jurors: tuple[Juror, ...]
+    from_network: Target | None = field(default=None)
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """What must be the same where a judgement goes on, JSON-ready."""
+        items = {key: value for key, value in vars(self.settings).items() if key not in _NOT_STORED}
+        plain = {key: str(value) if isinstance(value, Path) else value for key, value in items.items()}
+        kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+        return {
+            "command": "judge", **kept, "portfolio": self.portfolio.title, "digest": self.portfolio.digest(),
+            "guard": self.guard.fingerprint() if self.guard else "none",
+            "readers": [juror.reader.fingerprint() for juror in self.jurors],
+        }  # fmt: skip
+
+    @property
+    def seeds(self) -> range:
+        """Of every search against every model."""
+        wanted = self.settings.trials_per_class
+        each = self.portfolio.seeds if wanted is None else -(-wanted // len(self.targets))
+        return range(self.settings.seed, self.settings.seed + each)
+
+    def folder(self, model: int) -> Path:
+        """The run folder of a model."""
+        name = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.targets[model].name)[:60]
+        return self.settings.out / "models" / f"{model}-{name}"
+
+    def session(self, model: int) -> "JudgeSession":
+        """The session over all searches against one model.
+
+        Raises:
+            BadInput: A setting is unusable.
+            TargetError: The target is.
+            RunError: The folder is, or holds another run.
+        """
+        settings, target = self.settings, self.targets[model]
+        ready = make_ready(target)
+        source = self.from_network or (undefended(target) if isinstance(target, Guarded) else None)
+        convinced = nothing(target) if source is None else convincing(source, settings.seed, settings.threads)
+        material = make_material(target, natural_images(target, settings.images), convinced)
+        arsenal = arm(settings, self.portfolio, ready, self.seeds, material, self.folder(model))
+        session = JudgeSession(*arsenal.attempts, settings={**self.stored, "model": model})
+        session.case, session.arsenal = self, arsenal
+        return session
+
+
+class JudgeSession(Session):
+    """A session over a portfolio against one model; in the end the kept images are read."""
+
+    case: Case
+    arsenal: Arsenal
+
+    def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
+        """What the readers see in every image that is confident enough to matter."""
+        counting = [juror.reader for juror in self.case.jurors if not juror.excluded]
+        yield (
+            "trials",
+            {
+                "portfolio": self.case.portfolio.title,
+                "digest": self.case.portfolio.digest(),
+                "seeds": list(self.arsenal.seeds),
+                "left_out": dict(self.arsenal.left_out),
+                "doubts": list(suspicions(self.attempts[0].target, JudgeSettings(**run.about.judge))),
+                "independent": [reader.name for reader in counting],
+                "reads": [[*key, list(said)] for key, said in _read(run, counting).items()],
+            },
+        )
+
+
+def prepare_case(  # noqa: PLR0913  one for each object that a judgement is about
+    settings: TrialSettings, target: Target, guard: Guard | None, portfolio: Portfolio, models: Sequence[Target],
+    readers: Sequence[Reader] | None, from_network: Target | None = None,
+) -> Case:  # fmt: skip
+    """Check what is to be judged, before anything is written.
+
+    Raises:
+        BadInput: A number is out of range, models differ in classes or shape, or a target is behind a server.
+    """
+    check_at_least(settings.seed, 0, "--seed")
+    check_name(f"{settings.level:g}", [f"{level:g}" for level in LEVELS], "--level")
+    if settings.trials_per_class is not None:
+        check_at_least(settings.trials_per_class, 1, "--trials-per-class")
+    targets = [target, *models]
+    for each in targets:
+        if each.labels != target.labels or each.spec.shape != target.spec.shape or line_of(each) is not None:
+            raise BadInput(
+                expected="models on this machine, of the same classes and input shape",
+                got=f"{each.name}: {len(each.labels)} classes, {each.spec.shape}",
+                where="--model",
+                do="Judge them one by one; a server is for `trompe audit`, which bounds its queries.",
+            )
+    given = shipped_readers(target) if readers is None else readers
+    behind = tuple(each if guard is None else Guarded(each, guard) for each in targets)
+    return Case(settings, portfolio, behind, guard, jury(given, target, guard), from_network)
+
+
+def run_case(case: Case, tell: Tell | None = None) -> Judged:
+    """Try the portfolio on every model, then count.
+
+    Args:
+        case: From `prepare_case`.
+        tell: Is told after every step.
+
+    Raises:
+        RunError: The folder is unusable, or holds another judgement.
+    """
+    _begin(case)
+    runs, left_out = [], {}
+    for model, target in enumerate(case.targets):
+        with ExitStack() as stack:
+            session = stack.enter_context(case.session(model))
+            for _ in session:
+                if tell is not None:
+                    tell(session)
+            runs.append(session.finish())
+            left_out[target.name] = session.arsenal.left_out
+    judged = Judged(
+        case.settings.out, judge_runs(runs, case.settings, case.portfolio), tuple(runs), case.jurors, left_out,
+        case.portfolio,
+    )  # fmt: skip
+    _write(case.settings.out / JUDGEMENT, judged.describe())
+    return judged
+
+
+def judge_runs(runs: Sequence[Run], settings: TrialSettings, portfolio: Portfolio) -> Judgement:
+    """What finished runs of one portfolio come to, counted again from what is recorded in them.
+
+    Args:
+        runs: One a model.
+        settings: Of the command.
+        portfolio: That was tried.
+    """
+    rows = [row for number, run in enumerate(runs) for row in rows_of(run, number, portfolio)]
+    together = all(len(search.niches) <= run.about.search[search.method]["batch"] or "population" in
+                   run.about.search[search.method] for run in runs for search in run.searches)  # fmt: skip
+    # Where groups of classes take turns, a smaller budget is no beginning of a larger one.
+    scales = [scale for scale in SCALES if together and scale <= settings.budget_scale]
+    by_budget = {
+        scale: [row for number, run in enumerate(runs)
+                for row in rows_of(run, number, portfolio, scale / settings.budget_scale)]
+        for scale in scales
+    }  # fmt: skip
+    told = runs[0].measured["trials"]
+    doubts = list(dict.fromkeys(doubt for run in runs for doubt in run.measured["trials"]["doubts"]))
+    doubts += _not_tried(runs, portfolio)
+    return decide(rows, settings.level, told["independent"], by_budget, doubts)
+
+
+def rows_of(run: Run, model: int, portfolio: Portfolio, share: float = 1.0) -> list[Attacked]:
+    """The trials of one run, with the images that were found within a share of the budget.
+
+    Args:
+        run: Of `judge`, finished.
+        model: Its number: two models may have one name.
+        portfolio: That was tried.
+        share: Of the budget, above 0; an image that was the strongest then, and no first one, is not kept.
+    """
+    told, kinds = run.measured["trials"], portfolio.kinds
+    when = {(r.search, r.niche, kept.level or 0.0): kept.evaluations for r in run.classes for kept in r.kept()}
+    limits = {search.number: _within(run, search.number, share) for search in run.searches}
+    kept = {key: odds for key, odds in run.judgements().items() if when[key] <= limits[key[0]]}
+    reads: dict[Key, Sequence[str]] = {(int(s), int(n), float(level)): said for s, n, level, said in told["reads"]}
+    name = f"{model}-{run.about.target['name']}"
+    searches = [
+        SearchRow(search.number, name, search.method, seed, search.niches, kinds[search.method])
+        for search, seed in zip(run.searches, told["seeds"], strict=True)
+    ]
+    target = run.about.target
+    return attacked(searches, kept, reads, when, (*target.get("harmless", ()), target.get("abstain", "")))
+
+
+def shipped_readers(target: Target) -> tuple[Reader, ...]:
+    """The readers that come with trompe for a target's classes; none where there are none."""
+    room = "trompe.measure.readers"
+    if find_spec(room) is None:
+        return ()
+    found: tuple[Reader, ...] = import_module(room).load_readers(target.labels, target.spec.shape)
+    return found
+
+
+def judge(  # noqa: PLR0913  the objects it is about, and how much of it
+    target: Target | str, guard: Guard | None = None, portfolio: Portfolio = PORTFOLIO_1, *, out: Path | str,
+    models: Sequence[Target | str] = (), trials_per_class: int | None = None, readers: Sequence[Reader] | None = None,
+    resume: bool = False, settings: TrialSettings | None = None,
+) -> Judged:  # fmt: skip
+    """Try a portfolio of attacks on a classifier, with or without a guard, and count open trials.
+
+    Args:
+        target: The classifier, or what `load_target` takes.
+        guard: In front of it and of every other model.
+        portfolio: What to try; by default everything.
+        out: The folder to write.
+        models: More trained models of the same kind.
+        trials_per_class: Shared out evenly among the models as seeds; by default the portfolio's seeds a model.
+        readers: Who says whether an image can be read; by default those that come with trompe for these classes.
+        resume: Go on with what is in the folder.
+        settings: Level, budget, classes, seed, ... where they are not the usual ones; its target, out and resume are
+            those given here.
+
+    Returns:
+        What came of it; the same is in ``out/judgement.json``.
+
+    Raises:
+        BadInput: A setting is unusable, or a reader reads other classes.
+        TargetError: The target is.
+        RunError: The folder is, or holds another judgement.
+    """
+    opened = [load_target(each) if isinstance(each, str) else each for each in (target, *models)]
+    base = settings or TrialSettings(opened[0].name, out=Path(out))
+    wanted = trials_per_class if trials_per_class is not None else base.trials_per_class
+    base = replace(base, target=opened[0].name, out=Path(out), resume=resume, trials_per_class=wanted)
+    network = load_target(base.undefended) if base.undefended else None
+    return run_case(prepare_case(base, opened[0], guard, portfolio, opened[1:], readers, network))
+
+
+def case_of(settings: TrialSettings) -> Case:
+    """What a command's settings name, loaded.
+
+    Raises:
+        BadInput: A setting is unusable.
+        TargetError: A target cannot be had.
+    """
+    target, *models = (load_target(text) for text in (settings.target, *settings.model))
+    network = load_target(settings.undefended) if settings.undefended else None
+    return prepare_case(settings, target, None, PORTFOLIOS[settings.portfolio], models, None, network)
+
+
+def _begin(case: Case) -> None:
+    """Note the settings in the folder, or compare them with what is noted there."""
+    folder, stored = case.settings.out, case.stored
+    note = folder / SETTINGS
+    if note.exists() and case.settings.resume:
+        try:
+            check_same_settings(json.loads(note.read_text(encoding="utf-8")), stored, folder)
+        except ValueError as cause:
+            raise RunError(
+                expected="the settings of a judgement", got=str(cause), where=str(note), do="Choose another --out."
+            ) from cause
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not case.settings.resume:
+        raise RunError(
+            expected="a folder that is empty or does not exist",
+            got="one that holds something",
+            where=str(folder),
+            do="Choose another --out, or go on with --resume.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(note, stored)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _read(run: Run, readers: Sequence[Reader]) -> dict[Key, tuple[str, ...]]:
+    """What each reader sees in each kept image that is accepted with a confidence of one half or more."""
+    kept = [((r.search, r.niche, kept.level or 0.0), kept) for r in run.classes for kept in r.kept()]
+    worth = [(key, each) for key, each in kept if each.log_odds >= 0.0]
+    if not worth or not readers:
+        return {key: () for key, _ in worth}
+    import torch
+
+    from trompe.core.numerics import from_levels
+
+    images = from_levels(torch.stack([each.levels for _, each in worth]))
+    said = zip(*(read_labels(reader, images) for reader in readers), strict=True)
+    return dict(zip((key for key, _ in worth), said, strict=True))
+
+
+def _within(run: Run, search: int, share: float) -> float:
+    """Evaluations of a search that fall within a share of the portfolio's budget."""
+    if share >= 1.0:
+        return float("inf")
+    numbers = run.about.search[run.searches[search].method]
+    steps = int(numbers["generations"] * share) * max(1, int(numbers.get("population", 1)) // int(numbers["batch"]))
+    done = [step["evaluations"] for step in run.steps(search) if step["number"] <= steps]
+    return float(max(done, default=0))
+
+
+def _not_tried(runs: Sequence[Run], portfolio: Portfolio) -> list[str]:
+    """Whole kinds of attack that could not be had, in words."""
+    left = {method: why for run in runs for method, why in run.measured["trials"]["left_out"].items()}
+    kinds = dict.fromkeys(portfolio.kinds.values())
+    gone = [kind for kind in kinds if all(m in left for m, own in portfolio.kinds.items() if own == kind)]
+    reasons = {kind: next(left[m] for m, own in portfolio.kinds.items() if own == kind and m in left) for kind in gone}
+    return [f"no {kind} attack could be tried: {why}" for kind, why in reasons.items() if kind != "transfer"]
+
+
+__all__ = ["Case", "JudgeSession", "Judged", "case_of", "judge", "judge_runs", "prepare_case", "run_case"]
