@@ -131,8 +131,8 @@ def main() -> None:
     recipes = ["plain", "negative-class", "outlier-exposure", "low-confidence", "refine"]
     parser.add_argument("--recipes", nargs="*", default=recipes)
     parser.add_argument("--iterations", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--negatives", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--negatives", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3, help="of the attack, for each start")
     options = parser.parse_args()
