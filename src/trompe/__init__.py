@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
+    from trompe.experiments.paper import paper
     from trompe.run import Run, open_run
     from trompe.settings import AuditSettings, FoolSettings
     from trompe.showing.draw import draw
@@ -51,6 +52,7 @@ _HOMES = {
     "inspect": "trompe.verbs.inspect",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
+    "paper": "trompe.experiments.paper",
     "report": "trompe.showing.report",
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
@@ -81,6 +83,7 @@ __all__ = [
     "inspect",
     "load_target",
     "open_run",
+    "paper",
     "report",
     "rerun",
     "train",

@@ -376,5 +376,24 @@ class HardenSettings:
 
 
 @dataclass(frozen=True)
+class PaperSettings:
+    """Run the paper's experiments again: its numbers beside ours, and a verdict on each claim."""
+
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
+    """Experiments; by default all. See --list."""
+    _: KW_ONLY
+    list: bool = False
+    """Name the experiments, their claims and costs, and stop there."""
+    quick: bool = False
+    """A small version of everything, in minutes: little is decided by it."""
+    full: bool = False
+    """The paper's own budgets where the usual ones are smaller; this takes days."""
+    seeds: int | None = None
+    """Runs or trained models of each experiment, where not as many as it has by default."""
+    out: Path = Path("trompe-paper")
+    """Folder for data and page. With what an earlier call left there, the same command goes on."""
+
+
+@dataclass(frozen=True)
 class TargetsSettings:
     """List the classifiers that come with trompe."""

@@ -32,7 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(error, BAD_INPUT)
     except KeyboardInterrupt:
         kept = "What was recorded is kept; go on with the same command and --resume."
-        return _say(f"interrupted. {kept if words[:1] and words[0] in RESUMABLE else 'Nothing was kept.'}", INTERRUPTED)
+        if words[:1] == ["paper"]:
+            kept = "What was measured is kept; the same command goes on."
+        elif not (words and words[0] in RESUMABLE):
+            kept = "Nothing was kept."
+        return _say(f"interrupted. {kept}", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE

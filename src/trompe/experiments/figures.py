@@ -1,0 +1,208 @@
+"""Pictures of what was measured: values by unit beside the line that decides, curves, and tables of images."""
+
+import base64
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from PIL import Image
+from torch import Tensor
+
+from trompe.experiments.nouns import Figure
+from trompe.measure.inference import mean_interval
+
+WIDTH = 720
+_LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 200, 24, 30, 34, 34
+_HEIGHT = 300
+_STROKES = ("", "6 3", "2 3", "9 3 2 3", "1 2")
+
+Say = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of a strip plot: a name and its values, one a unit."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart: a name and its points; lines of one name share a stroke and are named once."""
+
+    name: str
+    points: Sequence[Sequence[float]]
+
+
+def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] | None = None) -> Figure:
+    """Every value as a dot, their mean and its 95 % interval above it, and a line to hold them against.
+
+    Args:
+        title: What is shown.
+        rows: One a group; empty ones are said to be not measured.
+        say: A value in words, for the axis.
+        line: Where the line stands, and its words.
+    """
+    values = [value for row in rows for value in row.values] + ([line[0]] if line else [])
+    if not values:
+        return Figure(title, "", f"{title}: not measured")
+    scale = _scale(values, _LEFT, WIDTH - _RIGHT)
+    height = _TOP + _ROW * len(rows) + _BOTTOM
+    parts = [_ticks(scale, say, height - _BOTTOM)]
+    if line:
+        parts.append(_mark(scale(line[0]), line[1], height - _BOTTOM))
+    for number, row in enumerate(rows):
+        parts.append(_strip(row, scale, _TOP + _ROW * number + _ROW / 2))
+    told = "; ".join(f"{row.name}: {_tell(row, say)}" for row in rows)
+    return Figure(title, _svg(height, parts), f"{title}. {told}." + (f" Line: {line[1]}." if line else ""))
+
+
+def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None) -> Figure:
+    """Values against evaluations on a logarithmic axis.
+
+    Args:
+        title: What is shown.
+        lines: One a unit.
+        say: A value in words, for the axis.
+        mark: Evaluations and value that the paper claims, and the words for it.
+    """
+    points = [point for line in lines for point in line.points]
+    if not points:
+        return Figure(title, "", f"{title}: not measured")
+    across = _scale([math.log10(point[0]) for point in points], 84, WIDTH - 120)
+    up = _scale([point[1] for point in points] + ([mark[1]] if mark else []), _HEIGHT - 40, 20)
+    parts = [_grid(across, up, say)]
+    if mark:
+        x, y = across(math.log10(mark[0])), up(mark[1])
+        side = -1 if x > WIDTH / 2 else 1
+        anchor = "end" if side < 0 else "start"
+        parts += [
+            f'<path class="mark" d="M{x} {_HEIGHT - 40}V20M84 {y}H{WIDTH - 120}"/>',
+            f'<text class="said" x="{x + 6 * side}" y="16" text-anchor="{anchor}">{escape(mark[2])}</text>',
+        ]
+    parts += _paths(lines, across, up)
+    ends = "; ".join(f"{line.name} ends at {say(line.points[-1][1])}" for line in lines)
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against evaluations. {ends}.")
+
+
+def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Figure:
+    """A table of images: columns are classes, rows are runs.
+
+    Args:
+        title: What is shown.
+        columns: Names.
+        rows: A name and its images, bytes of shape (channels, height, width), one a column.
+    """
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>' + "".join(_cell(image, f"{name}, {column}")
+            for image, column in zip(shown, columns, strict=True)) + "</tr>"
+        for name, shown in rows
+    )  # fmt: skip
+    markup = f'<div class="wide"><table class="images"><tr><td></td>{head}</tr>{body}</table></div>'
+    return Figure(title, markup, f"{title}. Columns: {', '.join(columns)}. Rows: {', '.join(row[0] for row in rows)}.")
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        return round(self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low), 1)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        step = 10.0 ** math.floor(math.log10((self.high - self.low) / most))
+        step *= next(k for k in (1, 2, 5, 10) if (self.high - self.low) / (k * step) <= most)
+        first = math.ceil(self.low / step)
+        return [round(i * step, 10) for i in range(first, math.floor(self.high / step) + 1)]
+
+
+def _scale(values: Sequence[float], start: float, end: float) -> _Scale:
+    low, high = min(values), max(values)
+    pad = 0.06 * (high - low) or 0.5 * (abs(high) or 1.0)
+    return _Scale(low - pad, high + pad, start, end)
+
+
+def _svg(height: float, parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-hidden="true">{"".join(parts)}</svg>'
+
+
+def _ticks(scale: _Scale, say: Say, bottom: float) -> str:
+    return "".join(
+        f'<path class="rule" d="M{scale(value)} {_TOP}V{bottom}"/>'
+        f'<text x="{scale(value)}" y="{bottom + 18}" text-anchor="middle">{escape(say(value))}</text>'
+        for value in scale.ticks()
+    )
+
+
+def _mark(x: float, words: str, bottom: float) -> str:
+    anchor = "end" if x > (WIDTH + _LEFT) / 2 else "start"
+    return (
+        f'<path class="mark" d="M{x} {_TOP - 8}V{bottom}"/>'
+        f'<text class="said" x="{x}" y="{_TOP - 14}" text-anchor="{anchor}">{escape(words)}</text>'
+    )
+
+
+def _strip(row: Strip, scale: _Scale, y: float) -> str:
+    name = f'<text x="{_LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(row.name)}</text>'
+    if not row.values:
+        return f'{name}<text class="said" x="{_LEFT}" y="{y + 4}">not measured</text>'
+    dots = "".join(f'<circle cx="{scale(value)}" cy="{y + 5}" r="4"/>' for value in row.values)
+    if len(row.values) < 2:
+        return name + dots
+    found = mean_interval(row.values)
+    low, high = (min(max(scale(end), _LEFT - 8), WIDTH) for end in (found.low, found.high))
+    return f'{name}{dots}<path class="span" d="M{low} {y - 7}H{high}M{scale(found.middle)} {y - 12}v10"/>'
+
+
+def _tell(row: Strip, say: Say) -> str:
+    if len(row.values) < 2:
+        return say(row.values[0]) if row.values else "not measured"
+    found = mean_interval(row.values)
+    return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}), {found.of} values"
+
+
+def _grid(across: _Scale, up: _Scale, say: Say) -> str:
+    rows = "".join(
+        f'<path class="rule" d="M84 {up(value)}H{WIDTH - 120}"/>'
+        f'<text x="78" y="{up(value) + 4}" text-anchor="end">{escape(say(value))}</text>'
+        for value in up.ticks()
+    )
+    powers = range(math.ceil(across.low), math.floor(across.high) + 1)
+    ends = [10.0**power for power in powers]
+    marks = ends if len(ends) > 1 else [10**across.low, *ends, 10**across.high]
+    columns = "".join(
+        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">{value:,.0f}</text>'
+        for value in marks
+    )
+    return f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">evaluations</text>'
+
+
+def _paths(lines: Sequence[Line], across: _Scale, up: _Scale) -> list[str]:
+    names = list(dict.fromkeys(line.name for line in lines))
+    drawn = []
+    for line in lines:
+        path = "L".join(f"{across(math.log10(x))} {up(y)}" for x, y in line.points)
+        dash = _STROKES[names.index(line.name) % len(_STROKES)]
+        drawn.append(f'<path class="line" stroke-dasharray="{dash}" d="M{path}"/>')
+    ends = {name: sorted(line.points[-1][1] for line in lines if line.name == name) for name in names}
+    last = -math.inf
+    for name in sorted(names, key=lambda name: up(ends[name][len(ends[name]) // 2])):
+        last = max(up(ends[name][len(ends[name]) // 2]) + 4, last + 15)  # names do not lie on each other
+        drawn.append(f'<text x="{WIDTH - 114}" y="{last}">{escape(name)}</text>')
+    return drawn
+
+
+def _cell(image: Tensor, words: str) -> str:
+    array = image.numpy()
+    picture = Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+    held = io.BytesIO()
+    picture.save(held, "PNG")
+    source = base64.b64encode(held.getvalue()).decode()
+    return f'<td><img src="data:image/png;base64,{source}" alt="{escape(words)}"></td>'

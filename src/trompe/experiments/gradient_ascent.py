@@ -1,0 +1,113 @@
+"""Gradient ascent by the paper's four settings: how sure, and at what price in confidence is it regularised?"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from trompe.core.numerics import level_odds, say_confidence
+from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.mnist_direct import NETWORKS, SHAPE
+from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
+from trompe.experiments.reading import NO_READERS, readable, readers
+from trompe.experiments.runs import forget, lenets, pictures, searched, strongest, unpack
+
+SETTINGS = {"nguyen-unregularised": "without regularisation", "nguyen-l2": "with decay", "nguyen-blur": "with blur",
+            "nguyen-sparse": "with clipping"}  # fmt: skip
+PLAIN, *REGULARISED = SETTINGS
+CERTAIN = level_odds(0.9999)
+_STAND_IN = "LeNets for MNIST, in place of a network for ImageNet"
+_READS = ("regularisation gives more recognisable images", "section 3.9 and supplement")
+
+CLAIMS = (
+    Claim(
+        "certain", "Gradient ascent without regularisation gives an image of some class at 99.99 % or more.",
+        "existence", "run", "99.99 %", "section 3.9, figure 13", CERTAIN, scale="log-odds", stand_in=_STAND_IN,
+    ),
+    *(
+        Claim(
+            f"{name.removeprefix('nguyen-')}-lower", f"Images made {words} are less certain than those without.",
+            "direction", "run", "slightly lower confidence", "supplement", 0.0, scale="log-odds", stand_in=_STAND_IN,
+        )
+        for name, words in list(SETTINGS.items())[1:]
+    ),
+    Claim(
+        "recognisable", "Images made with decay are more often read as their class than those without.", "direction",
+        "run", *_READS, 0.0, scale="share", stand_in=f"{_STAND_IN}; readers, in place of people",
+    ),
+)  # fmt: skip
+
+
+def units(effort: Effort, seeds: range) -> list[Unit]:
+    """All four settings a seed."""
+    steps = 60 if effort.size == "quick" else None
+    return [Unit(f"starts-{seed:02d}", partial(climb, seed=seed, steps=steps)) for seed in seeds]
+
+
+def climb(folder: Path, seed: int, steps: int | None) -> dict[str, Any]:
+    """Each setting from the same seed, on the same network."""
+    target = NETWORKS[seed % len(NETWORKS)]
+    found: dict[str, Any] = {"target": target, "steps": steps or "as the paper's", "odds": {}, "images": {}}
+    runs = []
+    for preset in SETTINGS:
+        run = searched(folder / preset, target, by="ascend", preset=preset, generations=steps, seed=seed)
+        found["odds"][preset], found["images"][preset] = strongest(run), pictures(run)
+        found["labels"] = [record.label for record in run.classes]
+        runs.append(run)
+    for run in runs:  # not before all are there: what is forgotten is computed again after a kill
+        forget(run)
+    return found
+
+
+def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
+    """Best image for the existence; differences of the median class by seed for the rest."""
+    del effort
+    runs = list(data.values())
+    cut = [one["steps"] for one in runs if isinstance(one["steps"], int)]
+    short = f"{min(cut)} steps where the paper takes 500 to 1,500" if cut else ""
+    where = f"on {len(runs)} starts, {lenets(data)}"
+    found = {"certain": Measured(tuple(max(one["odds"][PLAIN]) for one in runs), where, short)}
+    for preset in REGULARISED:
+        lower = tuple(median(one["odds"][PLAIN]) - median(one["odds"][preset]) for one in runs)
+        found[f"{preset.removeprefix('nguyen-')}-lower"] = Measured(lower, where, short)
+    asked = readers(runs[0]["labels"], SHAPE)
+    seen = tuple(_share(asked, one, REGULARISED[0]) - _share(asked, one, PLAIN) for one in runs) if asked else ()
+    read = f"{where}, read by {', '.join(reader.name for reader in asked)}" if asked else where
+    return {**found, "recognisable": Measured(seen, read, short, "" if asked else NO_READERS)}
+
+
+def _share(asked: Any, one: dict[str, Any], preset: str) -> float:
+    packed = one["images"][preset]
+    return readable(asked, unpack(packed, SHAPE), range(len(packed)))
+
+
+def figures(data: Data) -> list[Figure]:
+    """Images of the four settings, and how certain they are."""
+    first = next(iter(data.values()))
+    rows = [(words, list(unpack(first["images"][name], SHAPE))) for name, words in SETTINGS.items()]
+    values = [
+        Strip(words, tuple(median(one["odds"][name]) for one in data.values())) for name, words in SETTINGS.items()
+    ]
+    return [
+        images("The strongest image of every digit, by setting", first["labels"], rows),
+        strips("Median digit, one dot a start", values, say_confidence, (CERTAIN, "99.99 %")),
+    ]
+
+
+EXPERIMENT = Experiment(
+    "gradient-ascent",
+    "Gradient ascent, by the paper's four settings",
+    CLAIMS,
+    seeds=12,
+    differences=(
+        "LeNets for MNIST; the paper's network is for ImageNet, and its settings were found for that.",
+        "Images are put on the 8-bit grid before they are judged, and the strongest is kept, not the last.",
+        "The runs are not kept: each seed's take 70 megabytes. Their images are.",
+        "Which images a person can read is asked of readers; without them it cannot be run.",
+    ),
+    cost="12 starts of 45,040 gradient steps; about 10 minutes on one core",
+    units=units,
+    measure=measure,
+    figures=figures,
+)

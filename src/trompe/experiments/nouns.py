@@ -1,0 +1,231 @@
+"""The nouns of a reproduction: what is claimed, what is measured, what is said of it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trompe.core.numerics import say_confidence
+from trompe.measure.inference import Interval
+
+Kind = Literal["existence", "direction", "magnitude", "shape"]
+Scale = Literal["log-odds", "share", "number", "seconds"]
+Size = Literal["quick", "default", "full"]
+Outcome = Literal[
+    "reproduces", "does not reproduce", "holds", "does not hold", "holds on a stand-in", "does not hold on a stand-in",
+    "undecided", "cannot be run here",
+]  # fmt: skip
+"""``holds`` and ``does not hold`` are for what the paper does not claim: nothing is there to be reproduced."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence that data can agree or disagree with, fixed before they are there.
+
+    Attributes:
+        name: Short, unique within its experiment.
+        text: The sentence.
+        kind: ``existence``: some value reaches ``low``. ``direction``: the mean difference lies above ``low`` (0).
+            ``magnitude``: the mean lies between ``low`` and ``high``; where these are one number, that lies inside our
+            interval. ``shape``: as magnitude, of a statistic that the paper does not name.
+        unit: What is replicated: the run, or the trained model; never the class or the image.
+        theirs: What the paper says, in words; empty where the claim is not the paper's.
+        where: The place in the paper, its supplement or its code.
+        low: Lower end of what counts as agreement.
+        high: Upper end.
+        scale: What the values are.
+        stand_in: What stands in for what the paper used; empty where nothing does.
+    """
+
+    name: str
+    text: str
+    kind: Kind
+    unit: str
+    theirs: str = ""
+    where: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    scale: Scale = "number"
+    stand_in: str = ""
+
+    def says(self, value: float) -> str:
+        """A value on the claim's scale as a person writes it.
+
+        Example:
+            >>> Claim("a", "", "shape", "run", scale="share").says(0.25)
+            '25.0 %'
+        """
+        if self.scale == "log-odds" and self.kind != "direction":
+            return say_confidence(value)
+        return {
+            "share": f"{100.0 * value:.1f} %",
+            "seconds": f"{value:.0f} s",
+            "log-odds": f"{value:+.2f} log-odds",
+        }.get(self.scale, f"{value:.3g}")
+
+    @property
+    def line(self) -> str:
+        """What counts as agreement, in words."""
+        if math.isinf(self.high):
+            return f"{'above' if self.kind == 'direction' else 'at least'} {self.says(self.low)}"
+        if math.isinf(self.low):
+            return f"at most {self.says(self.high)}"
+        same = self.low == self.high
+        return self.says(self.low) if same else f"{self.says(self.low)} to {self.says(self.high)}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an experiment found about one claim.
+
+    Attributes:
+        values: One a unit of replication, finite.
+        population: What the verdict is about, for example ``"on 5 LeNets and MNIST"``.
+        short: In words, how the budget is below the paper's; empty where it is not.
+        missing: In words, why the claim cannot be run here; empty where it can.
+    """
+
+    values: tuple[float, ...]
+    population: str
+    short: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a claim, computed from data alone.
+
+    Attributes:
+        claim: What was claimed.
+        outcome: One of `Outcome`.
+        reason: Why, in words.
+        population: What it is about.
+        values: One a unit of replication.
+        interval: Of their mean; None where there is none.
+        chance: p-value of its line, two-sided; None where the claim has none.
+        adjusted: The same among all verdicts of a page; None before they are brought together.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    reason: str
+    population: str
+    values: tuple[float, ...]
+    interval: Interval | None = None
+    chance: float | None = None
+    adjusted: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.population}: {self.reason}"
+
+    @property
+    def ours(self) -> str:
+        """What came out, in words; never a number that was not measured."""
+        say, found = self.claim.says, self.interval
+        if not self.values:
+            return "not measured"
+        if self.claim.kind == "existence":
+            return f"{say(max(self.values))} at most, of {_count(len(self.values), self.claim.unit)}"
+        if found is None:
+            return f"{say(self.values[0])}, one {self.claim.unit}"
+        return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}, {_count(found.of, self.claim.unit)})"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done: which size, and how many seeds.
+
+    Attributes:
+        size: ``quick``, ``default`` or ``full``.
+        seeds: How many, where not as many as an experiment has by default.
+    """
+
+    size: Size = "default"
+    seeds: int | None = None
+
+    def seeds_of(self, usual: int) -> range:
+        """The seeds of an experiment that has so many by default; two of them where it is to be quick."""
+        return range(self.seeds or (min(usual, 2) if self.size == "quick" else usual))
+
+    def pick(self, quick: int, default: int, full: int | None = None) -> int:
+        """Of the numbers for each size the one that is wanted; full is as default unless given."""
+        return {"quick": quick, "default": default, "full": default if full is None else full}[self.size]
+
+
+Data = Mapping[str, dict[str, Any]]
+"""What the units of an experiment found, by their names, in order; plain JSON."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One thing to be measured, the same each time.
+
+    Attributes:
+        name: Of its file.
+        work: From its own folder, which may hold what an interrupted one left, to plain JSON.
+    """
+
+    name: str
+    work: Callable[[Path], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of data, ready to be put on a page.
+
+    Attributes:
+        title: What it shows.
+        markup: SVG or a table of images; trusted, so made of escaped text only.
+        text: The same in words.
+    """
+
+    title: str
+    markup: str
+    text: str
+
+
+def _no_figures(data: Data) -> tuple[Figure, ...]:
+    del data
+    return ()
+
+
+def _nothing() -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Claims, and what is to be done about them.
+
+    Attributes:
+        name: As on the command line.
+        title: For the page.
+        claims: Fixed before it runs.
+        seeds: How many by default.
+        differences: From the paper, a sentence each.
+        cost: In words, by default.
+        units: What is measured at an effort, for given seeds.
+        measure: From the data of an effort, what was found about each claim, by its name.
+        figures: Of the data.
+        missing: Why it cannot be run here; empty where it can.
+    """
+
+    name: str
+    title: str
+    claims: tuple[Claim, ...]
+    seeds: int
+    differences: tuple[str, ...]
+    cost: str
+    units: Callable[[Effort, range], Sequence[Unit]]
+    measure: Callable[[Data, Effort], Mapping[str, Measured]]
+    figures: Callable[[Data], Sequence[Figure]] = _no_figures
+    missing: Callable[[], str] = _nothing
+
+    def planned(self, effort: Effort) -> tuple[Unit, ...]:
+        """Everything that is to be measured at an effort, in order."""
+        return tuple(self.units(effort, effort.seeds_of(self.seeds)))
+
+
+def _count(n: int, unit: str) -> str:
+    return f"{n} {unit}" if n == 1 else f"{n} {unit}s"
