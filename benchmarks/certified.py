@@ -18,7 +18,9 @@ from trompe.data import Split, load
 from trompe.guards import CertifiedGuard, coverage, fit_certified, least_readable
 from trompe.targets import load_target
 
-PICTURE = Path(__file__).parent.parent / "docs" / "images" / "least-readable.png"
+DOCS = Path(__file__).parent.parent / "docs" / "harden.md"
+PICTURE = DOCS.parent / "images" / "least-readable.png"
+BEGIN, END = "<!-- table: benchmarks/certified.py -->", "<!-- end of certificates -->"
 COVERAGE = 0.985
 TRUSTED = {"half": slice(None, None, 2), "all": slice(None)}
 
@@ -81,6 +83,22 @@ def main() -> None:
     for key, numbers in rows.items():
         say(f"{key}: {numbers}")
     keep("certified", {"rows": rows, "least_readable": unreadable(rows["mnist, all"]["bound"], options.steps)})
+    write(rows)
+
+
+def write(rows: dict[str, dict[str, Any]]) -> None:
+    """Put the table between its marks in the documentation."""
+    lines = ["| data | trusted | t | coverage | coverage at t = 0.85 | classes that accept a real image, mean |"]
+    lines.append("|---|---|---|---|---|---|")
+    for key, found in rows.items():
+        shares = [f"{100 * found[name]:.2f} %" for name in ("coverage", "coverage_at_0.85")]
+        classes = f"{found['classes_that_accept_a_real_image']:.1f} of 10"
+        lines.append(
+            f"| {key.split(',')[0]} | {found['trusted']:,} | {found['bound']} | {' | '.join(shares)} | {classes} |"
+        )
+    text = DOCS.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    DOCS.write_text("\n".join([before + BEGIN, *lines, END + after]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from trompe.targets.load import check_model
 from trompe.verbs.gate import MODESTY
 
 DOCS = Path(__file__).parent.parent / "docs"
-TARGETS, GATE, NUMBERS = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("targets", "gate", "metrics"))
+TARGETS, GATE, NUMBERS, HARDEN = (
+    (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("targets", "gate", "metrics", "harden")
+)
 FILES = re.findall(r"```toml\n(.*?)```", TARGETS, re.DOTALL)
 
 
@@ -45,7 +47,7 @@ def test_the_python_of_the_documentation_makes_a_target() -> None:
     assert names["target"].labels == ("cat", "dog", "cow")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("text", [TARGETS, GATE], ids=["targets", "gate"])
+@pytest.mark.parametrize("text", [TARGETS, GATE, HARDEN], ids=["targets", "gate", "harden"])
 def test_every_command_of_the_documentation_is_taken(text: str) -> None:
     lines = re.findall(r"^(?: +- run: )?(trompe .*)$", text, re.MULTILINE)
     assert lines

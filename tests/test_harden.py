@@ -545,3 +545,53 @@ def test_losses_fall_and_progress_reaches_its_end(tmp_path):
     assert all(one.done <= two.done for one, two in pairwise(told))
     assert len({each.total for each in told}) == 1
     assert told[-1].done == told[-1].total
+
+
+# ---- the experiments that stand on the loop
+
+
+def loop_data(last: float, error: float, refused: float) -> dict:
+    """What fifteen rounds would look like."""
+    first = {"number": 1, "negatives": 0, "tests": 0, "error": 0.01, "error_with_none": 0.01, "refused": None}
+    numbers = {"median": 12.0, "highest": 14.0, "reached": 1.0, "runs": 350, "evaluations": 6200}
+    later = [
+        {**first, **numbers, "number": n, "error": error, "refused": refused, "median": last, "highest": last + 1.0}
+        for n in range(2, 16)
+    ]
+    return {"rounds": [{**first, **numbers}, *later], "generations": 30, "images": []}
+
+
+def test_retraining_is_judged_by_its_last_network():
+    from trompe.experiments import retrain_mnist
+    from trompe.experiments.nouns import Effort
+    from trompe.experiments.verdicts import judge
+
+    certain = math.log(9999.0)
+    stays = {f"loop-{i}": loop_data(certain + i, 0.0101 + 1e-4 * i, 0.99 + 1e-3 * i) for i in range(3)}
+    falls = {f"loop-{i}": loop_data(-3.0 + 0.1 * i, 0.05 + 1e-3 * i, 0.5 + 0.01 * i) for i in range(3)}
+    for data, wanted in ((stays, "reproduces"), (falls, "does not reproduce")):
+        found = retrain_mnist.measure(data, Effort())
+        for claim in retrain_mnist.CLAIMS[:4]:
+            assert judge(claim, found[claim.name]).outcome == wanted, claim.name
+    assert judge(retrain_mnist.CLAIMS[4], retrain_mnist.measure(falls, Effort())["harder"]).outcome == "holds"
+    short = {"loop-0": {**stays["loop-0"], "rounds": stays["loop-0"]["rounds"][:2]}}
+    assert retrain_mnist.measure(short, Effort())["median"].short == "2 of 15 networks"
+    words = retrain_mnist.table([one["rounds"] for one in stays.values()]).text
+    assert "network 4: 0.89 %, 1.00 %, 0.83 %, 1.02 %, 72.52 %" in words
+    assert "network 15" in words
+
+
+def test_the_stand_in_keeps_the_paper_s_proportions():
+    from trompe.experiments import retrain_imagenet
+
+    small = retrain_imagenet.few(DATA, 7)
+    assert small.train.classes.bincount().tolist() == [7, 7, 7]
+    assert torch.equal(small.test.images, DATA.test.images)
+    assert retrain_imagenet.network(11)(torch.zeros(2, 1, 28, 28)).shape == (2, 11)
+    pair = {"loop-0": {"rounds": [{"median": 0.9, "error": 0.1}, {"median": 0.2, "error": 0.11}]}}
+    from trompe.experiments.nouns import Effort
+
+    found = retrain_imagenet.measure(pair, Effort())
+    assert found["falls"].values == pytest.approx((0.7,))
+    assert found["low"].values == (0.2,)
+    assert found["accuracy"].values == pytest.approx((0.01,))

@@ -127,7 +127,7 @@ EXPERIMENT = Experiment(
         "Runs end after 50 generations, or once every class is at 99.99 %; the paper's have 5,000.",
         "By confidence, the median is over runs and classes; of 140 runs before and 20 after.",
     ),
-    cost="3 retrainings; about 4 minutes each on one core",
+    cost="3 retrainings; about 6 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,

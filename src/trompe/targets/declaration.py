@@ -101,7 +101,8 @@ class Declaration:
         harmless: Labels of which certainty about nonsense is the right answer ("background", "OK").
         abstain: The label that stands for "none of these": an image that it wins is not accepted; "" for none.
         layer: Name of an inner layer of a torch module, for features; "" for none.
-        trust: Types that a stored scikit-learn estimator may hold beyond the plain ones.
+        trust: Types that a stored scikit-learn estimator may hold beyond the plain ones, and architectures
+            ``package.module:factory`` that a trained folder may run.
         request: How a URL is asked.
 
     Raises:
