@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.gate import gate
+    from trompe.verbs.harden import harden
     from trompe.verbs.inspect import inspect
     from trompe.verbs.judge import judge
     from trompe.verbs.rerun import rerun
@@ -52,6 +53,7 @@ _HOMES = {
     "fool_with": "trompe.verbs.fool",
     "compare": "trompe.verbs.compare",
     "gate": "trompe.verbs.gate",
+    "harden": "trompe.verbs.harden",
     "inspect": "trompe.verbs.inspect",
     "judge": "trompe.verbs.judge",
     "load_target": "trompe.targets",
@@ -86,6 +88,7 @@ __all__ = [
     "fool",
     "fool_with",
     "gate",
+    "harden",
     "inspect",
     "judge",
     "load_target",

@@ -367,6 +367,46 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class HardenSettings:
+    """Train a classifier that is harder to make certain about nonsense, and write it as a target folder."""
+
+    _: KW_ONLY
+    recipe: Literal["negative-class", "outlier-exposure", "low-confidence", "refine"]
+    """negative-class: fool the network, call those images a class of their own, train anew, and again.
+    outlier-exposure: noise and another data set beside each batch, to be calm about. low-confidence: noise that is
+    first moved towards a class by gradient. refine: images that given runs found."""
+    data: str = "mnist"
+    """What to train on: mnist, fashion-mnist, or a folder with one folder of images for each class."""
+    architecture: str = "lenet"
+    """The network: lenet, mlp or softmax (28x28, grey), or package.module:factory, a function of the number of classes
+    that returns an untrained torch module; this runs that code."""
+    iterations: int = 3000
+    """Batches of 64 images in each training."""
+    rounds: int | None = None
+    """Of negative-class: how often a network is fooled and the next one trained; by default 4."""
+    negatives: int | None = None
+    """Of negative-class: images of the first attack that are trained on, a sixth of that of each later one. By default
+    as many as a class has."""
+    generations: int | None = None
+    """Of negative-class: generations of each attack at most; by default 50."""
+    methods: tuple[Literal["pixels-evolve", "cppn-evolve", "pixels-ascend"], ...] = ()
+    """Of negative-class: how it is attacked, in turn; by default pixels-evolve and cppn-evolve."""
+    outliers: str = ""
+    """Of outlier-exposure: the other data set, a name or a folder of folders; of MNIST by default Fashion-MNIST, and
+    the other way round, and of a folder none."""
+    runs: tuple[Path, ...] = ()
+    """Of refine: run folders whose images are trained on."""
+    shape: tuple[int, int, int] | None = None
+    """Channels, height, width to bring the images of a folder to; by default those of its first."""
+    seed: int = 0
+    """Of the initial weights, the order of the data, the noise and the attacks."""
+    out: Path
+    """Folder to write: weights, card, a hundred test images; of negative-class also every round."""
+    resume: bool = False
+    """Of negative-class: go on after the last round that was finished; the settings must be the same."""
+
+
+@dataclass(frozen=True)
 class PaperSettings:
     """Run the paper's experiments again: its numbers beside ours, and a verdict on each claim."""
 

@@ -15,6 +15,8 @@ MODULES = {
     "three-kinds": "three_kinds",
     "generality": "generality",
     "log-odds": "log_odds",
+    "retrain-mnist": "retrain_mnist",
+    "retrain-imagenet": "retrain_imagenet",
     "cost": "cost",
 }
 """Name and module of each, in the order of the page."""

@@ -104,7 +104,8 @@ class Declaration:
             `Outputs.features`; "" for none.
         superclasses: By name, labels that together are one thing (every breed is a dog); or the path of a TOML file
             that says so. A label may be in several, or in none.
-        trust: Types that a stored scikit-learn estimator may hold beyond the plain ones.
+        trust: Types that a stored scikit-learn estimator may hold beyond the plain ones, and architectures
+            ``package.module:factory`` that a trained folder may run.
         request: How a URL is asked.
 
     Raises:

@@ -109,7 +109,7 @@ def _lazy(module: str, name: str) -> Open:
 
 def _open_trained(text: str, declared: Declaration) -> Target:
     folder = Path(text)
-    found = load_trained(folder, folder.resolve().name) if (folder / CARD).is_file() else None
+    found = load_trained(folder, folder.resolve().name, declared.trust) if (folder / CARD).is_file() else None
     target = found or load_trained(bundled_targets()[text], text)
     if declared.preprocessing not in (None, PLAIN):
         raise TargetError(

@@ -1,7 +1,8 @@
 """A trained network on disk: weights, a card that says how it came to be, and a hundred real test images."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import nn
 from trompe.core.errors import TargetError
 from trompe.core.specs import ImageSpec
 from trompe.data import Split
-from trompe.targets.architectures import ARCHITECTURES, Centred
+from trompe.targets.architectures import ARCHITECTURES, Centred, build
 from trompe.targets.declaration import Declaration
 from trompe.targets.preprocessing import PLAIN
 from trompe.targets.torch import TorchTarget
@@ -26,7 +27,7 @@ class Card:
     """What stands beside the weights.
 
     Attributes:
-        architecture: A key of `ARCHITECTURES`.
+        architecture: A key of `ARCHITECTURES`, or ``package.module:factory``.
         data: The data set it was trained on.
         seed: Of its initial weights and the order of its data.
         labels: One name a class.
@@ -35,6 +36,9 @@ class Card:
         test_errors: Images named wrongly of the 10,000 test images, which were opened once, for this number.
         recipe: Every setting of the training.
         versions: Of what trained it.
+        shape: Of one image: channels, height, width.
+        abstain: The label that stands for "none of these", one of `labels`; empty where there is none.
+        hardened: How it was hardened and what came of it; empty of a network trained in the plain way.
     """
 
     architecture: str
@@ -46,6 +50,9 @@ class Card:
     test_errors: int
     recipe: dict[str, Any]
     versions: dict[str, str]
+    shape: tuple[int, int, int] = (1, 28, 28)
+    abstain: str = ""
+    hardened: dict[str, Any] = field(default_factory=dict)
 
 
 def save_trained(folder: Path, module: nn.Module, card: Card, samples: Split) -> None:
@@ -56,23 +63,33 @@ def save_trained(folder: Path, module: nn.Module, card: Card, samples: Split) ->
     (folder / SAMPLES).write_bytes(save({"images": samples.images.contiguous(), "classes": samples.classes}))
 
 
-def load_trained(folder: Path, name: str) -> TorchTarget:
+def sample_images(test: Split) -> Split:
+    """The first ten images of each class."""
+    rows = torch.cat([(test.classes == c).nonzero().flatten()[:10] for c in range(int(test.classes.max()) + 1)])
+    return Split(test.images[rows], test.classes[rows])
+
+
+def load_trained(folder: Path, name: str, trust: Sequence[str] = ()) -> TorchTarget:
     """The network that `save_trained` wrote, as a target.
 
+    Args:
+        folder: Where it is.
+        name: What it is to be called.
+        trust: Names ``package.module:factory`` of architectures that may be imported and called.
+
     Raises:
-        TargetError: A file is missing, damaged, or of another architecture.
+        TargetError: A file is missing, damaged, or of another architecture, or its architecture is code not trusted.
     """
     card = read_card(folder)
-    if card.architecture not in ARCHITECTURES:
-        raise _damaged(folder / CARD, f"an architecture among {', '.join(ARCHITECTURES)}", repr(card.architecture))
-    module = Centred(ARCHITECTURES[card.architecture](), torch.zeros(1, 28, 28))
+    _check_architecture(folder, card.architecture, trust)
+    module = Centred(build(card.architecture, len(card.labels), card.seed), torch.zeros(card.shape))
     try:
         module.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as cause:
         raise _damaged(folder / WEIGHTS, f"whole weights of a {card.architecture}", str(cause)) from cause
     module.eval().requires_grad_(False)
-    declared = Declaration(labels=card.labels, preprocessing=PLAIN)
-    spec = ImageSpec(1, 28, 28)
+    declared = Declaration(labels=card.labels, preprocessing=PLAIN, abstain=card.abstain)
+    spec = ImageSpec(*card.shape)
     return TorchTarget(name, module, spec, card.labels, mean_image=module.mean / 255.0, declared=declared)
 
 
@@ -84,7 +101,8 @@ def read_card(folder: Path) -> Card:
     """
     try:
         fields = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Card(**{**fields, "labels": tuple(fields["labels"])})
+        shape = tuple(fields.get("shape", Card.shape))
+        return Card(**{**fields, "labels": tuple(fields["labels"]), "shape": shape})
     except (OSError, ValueError, TypeError, KeyError) as cause:
         raise _damaged(folder / CARD, "the card of a trained network", str(cause)) from cause
 
@@ -100,6 +118,19 @@ def read_samples(folder: Path) -> Split:
         return Split(arrays["images"], arrays["classes"])
     except (OSError, SafetensorError, KeyError) as cause:
         raise _damaged(folder / SAMPLES, "the sample images of a trained network", str(cause)) from cause
+
+
+def _check_architecture(folder: Path, architecture: str, trust: Sequence[str]) -> None:
+    if architecture in ARCHITECTURES or architecture in trust:
+        return
+    if ":" not in architecture:
+        raise _damaged(folder / CARD, f"an architecture among {', '.join(ARCHITECTURES)}", repr(architecture))
+    raise TargetError(
+        expected=f"leave to run the code {architecture}, which makes this network",
+        got="none",
+        where=str(folder / CARD),
+        do=f"Where you know that code, add --trust {architecture}.",
+    )
 
 
 def _damaged(path: Path, expected: str, got: str) -> TargetError:

@@ -1,6 +1,6 @@
 """Training as Caffe trains its LeNet: stochastic gradient descent, momentum, the inverse schedule."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +34,19 @@ class Recipe:
     iterations: int = 10_000
 
 
-def fit(module: nn.Module, data: Split, recipe: Recipe, seed: int) -> Iterator[tuple[int, float]]:
+Loss = Callable[[nn.Module, Tensor, Tensor, int], Tensor]
+"""Of a module in training, a batch of images in [0, 1], their classes, and the iteration, from 0: what is descended."""
+
+
+def cross_entropy(module: nn.Module, images: Tensor, classes: Tensor, iteration: int) -> Tensor:
+    """The mean cross-entropy of a batch, whatever the iteration."""
+    del iteration
+    return nn.functional.cross_entropy(module(images), classes)
+
+
+def fit(
+    module: nn.Module, data: Split, recipe: Recipe, seed: int, loss: Loss = cross_entropy
+) -> Iterator[tuple[int, float]]:
     """Train a module in place, iteration by iteration.
 
     The data are passed through in a new order each epoch; the same seed gives the same orders. Differs from Caffe,
@@ -50,12 +62,12 @@ def fit(module: nn.Module, data: Split, recipe: Recipe, seed: int) -> Iterator[t
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: (1 + recipe.gamma * i) ** -recipe.power)
     module.train()
     for iteration, rows in zip(range(recipe.iterations), _batches(len(data), recipe.batch, seed), strict=False):
-        loss = nn.functional.cross_entropy(module(from_levels(data.images[rows])), data.classes[rows])
+        height = loss(module, from_levels(data.images[rows]), data.classes[rows], iteration)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        height.backward()
         optimiser.step()
         schedule.step()
-        yield iteration + 1, loss.item()
+        yield iteration + 1, height.item()
     module.eval()
 
 

@@ -11,10 +11,10 @@ import torch
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
-from trompe.data import Dataset, Split, load
+from trompe.data import Dataset, load
 from trompe.settings import TrainSettings
-from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
-from trompe.targets.trained import Card, save_trained
+from trompe.targets.architectures import Centred, build
+from trompe.targets.trained import Card, sample_images, save_trained
 from trompe.targets.training import Recipe, errors, fit
 from trompe.verbs.keywords import keywords
 from trompe.verbs.place import check_folder
@@ -39,11 +39,10 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
     check_folder(settings.out)
     data = load(settings.data)
     recipe = Recipe(iterations=settings.iterations)
-    net = ARCHITECTURES[settings.architecture]()
-    initialise(net, settings.seed)
+    net = build(settings.architecture, len(data.labels), settings.seed)
     module = Centred(net, data.train.images.to(torch.float64).mean(0))
     yield from fit(module, data.train, recipe, settings.seed)
-    save_trained(settings.out, module, _card(settings, recipe, module, data), _samples(data.test))
+    save_trained(settings.out, module, _card(settings, recipe, module, data), sample_images(data.test))
 
 
 def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Dataset) -> Card:
@@ -59,11 +58,6 @@ def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Datase
         recipe=asdict(recipe),
         versions={"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()},
     )
-
-
-def _samples(test: Split) -> Split:
-    rows = torch.cat([(test.classes == name).nonzero().flatten()[:10] for name in range(int(test.classes.max()) + 1)])
-    return Split(test.images[rows], test.classes[rows])
 
 
 @keywords(TrainSettings)

@@ -1,0 +1,214 @@
+"""How a classifier is hardened: what its training passes through, and what each batch is made to cost."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from trompe.core.numerics import from_levels
+from trompe.core.seeds import Stream
+from trompe.core.types import Images, Levels
+from trompe.data import Split
+from trompe.hardening.inner import climbed
+from trompe.hardening.outliers import Means, mixed
+
+
+class Recipe(Protocol):
+    """A way to harden. It holds no state: what it draws in an iteration comes from that iteration's stream."""
+
+    @property
+    def name(self) -> str:
+        """As in ``--recipe``."""
+        ...
+
+    @property
+    def manner(self) -> str:
+        """After whom it is, and in what it differs; for cards and pages, which never print another's name alone."""
+        ...
+
+    @property
+    def none(self) -> bool:
+        """Whether the network gets one more class, for none of these."""
+        ...
+
+    def lesson(self, train: Split) -> Split:
+        """What training passes through; with `none`, images of the class after the last are none of these."""
+        ...
+
+    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
+        """What is descended, of a module in training and a batch of the lesson; draws from the stream alone."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Every number of it, JSON-ready."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class NegativeClass:
+    """One more class, for images that fooled earlier networks: each is a lesson like any other.
+
+    Reference: Nguyen 2015, sections 3.6 to 3.8.
+
+    Attributes:
+        negatives: Bytes of those images.
+    """
+
+    name: ClassVar[str] = "negative-class"
+    manner: ClassVar[str] = (
+        "in the manner of Nguyen 2015: an n+1st class of images evolved against the networks before; differs: "
+        "shorter attacks, fewer images, fewer passes through the data"
+    )
+    none: ClassVar[bool] = True
+    negatives: Levels
+
+    def lesson(self, train: Split) -> Split:
+        """The training images and all negatives, those as the class after the last."""
+        column = int(train.classes.max()) + 1
+        own = torch.full((len(self.negatives),), column)
+        return Split(torch.cat([train.images, self.negatives]), torch.cat([train.classes, own]))
+
+    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
+        """Cross-entropy."""
+        del stream
+        return nn.functional.cross_entropy(module(images), classes)
+
+    def describe(self) -> dict[str, Any]:
+        """How many negatives there are."""
+        return {"negatives": len(self.negatives)}
+
+
+@dataclass(frozen=True, eq=False)
+class OutlierExposure:
+    """Beside each batch, images that mean nothing, for which every class should be as likely.
+
+    Reference: Hendrycks 2019.
+
+    Attributes:
+        means: The mean image of each class.
+        others: Images of another data set; None for noise alone.
+        share: Nonsense images for each image of the batch.
+        weight: Of what they cost, beside the cross-entropy of the batch.
+    """
+
+    name: ClassVar[str] = "outlier-exposure"
+    manner: ClassVar[str] = (
+        "in the manner of Hendrycks 2019, reduced: seven kinds of noise and at most one other data set in the place of "
+        "millions of photographs, trained from the beginning"
+    )
+    none: ClassVar[bool] = False
+    means: Means
+    others: Split | None = None
+    share: float = 0.5
+    weight: float = 0.5
+
+    def lesson(self, train: Split) -> Split:
+        """The training images."""
+        return train
+
+    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
+        """Cross-entropy of the batch, and of as many outliers as their share against an even answer."""
+        outliers = mixed(_count(self.share, images), self.means, stream, self.others)
+        return _calm_beside(module, images, classes, outliers, self.weight)
+
+    def describe(self) -> dict[str, Any]:
+        """Share, weight, and how many images of another data set there are."""
+        others = 0 if self.others is None else len(self.others)
+        return {"share": self.share, "weight": self.weight, "others": others}
+
+
+@dataclass(frozen=True, eq=False)
+class LowConfidence:
+    """Beside each batch, noise that was climbed towards some class, for which every class should be as likely.
+
+    The start of each is one of seven kinds; it moves for a number of steps drawn anew for each batch, through the whole
+    range of images. The first iterations are plain, so that there is a slope to climb.
+
+    Reference: Hein 2019.
+
+    Attributes:
+        means: The mean image of each class.
+        share: Nonsense images for each image of the batch.
+        weight: Of what they cost, beside the cross-entropy of the batch.
+        steps: Of the inner attack, at most.
+        warm: Iterations before it begins.
+    """
+
+    name: ClassVar[str] = "low-confidence"
+    manner: ClassVar[str] = (
+        "in the manner of Hein 2019, reduced: few inner steps, few iterations, noise for a part of each batch "
+        "only; differs: seven kinds of start, the whole range instead of a ball, a class drawn at random"
+    )
+    none: ClassVar[bool] = False
+    means: Means
+    share: float = 0.25
+    weight: float = 1.0
+    steps: int = 10
+    warm: int = 500
+
+    def lesson(self, train: Split) -> Split:
+        """The training images."""
+        return train
+
+    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
+        """Cross-entropy of the batch, and of the climbed noise against an even answer."""
+        if stream.step < self.warm:
+            return nn.functional.cross_entropy(module(images), classes)
+        noise = mixed(_count(self.share, images), self.means, stream)
+        towards = stream.branch("towards").integers(len(noise), len(self.means))
+        steps = int(stream.branch("steps").integers(1, self.steps + 1))
+        return _calm_beside(module, images, classes, climbed(module, noise, towards, steps), self.weight)
+
+    def describe(self) -> dict[str, Any]:
+        """Every number."""
+        return {"share": self.share, "weight": self.weight, "steps": self.steps, "warm": self.warm}
+
+
+@dataclass(frozen=True, eq=False)
+class Refine:
+    """Beside each batch, images that were found against other networks, for which every class should be as likely.
+
+    Attributes:
+        found: Bytes of those images.
+        sources: Where they were found, for the record.
+        share: Of them for each image of the batch.
+        weight: Of what they cost, beside the cross-entropy of the batch.
+    """
+
+    name: ClassVar[str] = "refine"
+    manner: ClassVar[str] = "images that earlier attacks ended with, mixed back as examples without a class"
+    none: ClassVar[bool] = False
+    found: Levels
+    sources: tuple[str, ...] = field(default=())
+    share: float = 0.25
+    weight: float = 1.0
+
+    def lesson(self, train: Split) -> Split:
+        """The training images."""
+        return train
+
+    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
+        """Cross-entropy of the batch, and of some found images against an even answer."""
+        rows = stream.branch("found").integers(_count(self.share, images), len(self.found))
+        return _calm_beside(module, images, classes, from_levels(self.found[rows]), self.weight)
+
+    def describe(self) -> dict[str, Any]:
+        """How many images were found, and where."""
+        return {"found": len(self.found), "sources": list(self.sources), "share": self.share, "weight": self.weight}
+
+
+def calmness(logits: Tensor) -> Tensor:
+    """Mean cross-entropy of an even answer, the least where every class is as likely; in nats, at least log n."""
+    return -logits.log_softmax(1).mean()
+
+
+def _calm_beside(module: nn.Module, images: Tensor, classes: Tensor, nonsense: Tensor, weight: float) -> Tensor:
+    logits = module(torch.cat([images, nonsense]))
+    own = nn.functional.cross_entropy(logits[: len(images)], classes)
+    total: Tensor = own + weight * calmness(logits[len(images) :])
+    return total
+
+
+def _count(share: float, images: Tensor) -> int:
+    return max(1, round(share * len(images)))
