@@ -19,13 +19,17 @@ def run(words: list[str]) -> int:
     from trompe.showing.gates import check_output
     from trompe.verbs.audit import prepare_audit
     from trompe.verbs.gate import check_conditions, gate
+    from trompe.verbs.readable import SKIP
 
     wanted = [parse_condition(text) for text in settings.fail_on]
     for path in settings.output:
         check_output(path)
     baseline = None if settings.baseline is None else open_run(settings.baseline)
     prepared = prepare_audit(settings)
-    check_conditions(wanted, prepared.target, natural=prepared.natural, baseline=baseline is not None)
+    check_conditions(
+        wanted, prepared.target, natural=prepared.natural, baseline=baseline is not None,
+        skipped=settings.readers == SKIP,
+    )  # fmt: skip
     if settings.plan or not (show.quiet or show.json):
         _say_plan(prepared, sys.stdout if settings.plan else sys.stderr)
     if settings.plan:

@@ -12,10 +12,12 @@ from trompe.core.errors import BadInput
 
 Outcome = Literal["passed", "failed", "undecided"]
 
-METRICS = ("confident", "looks", "above-natural", "worse-than-baseline")
+METRICS = ("confident", "fooled", "open-trials", "looks", "above-natural", "worse-than-baseline")
 """Every metric that a condition can be about; see docs/metrics.md."""
 
-_AT_LEVEL = ("confident", "looks")
+READ = ("fooled", "open-trials")
+"""Those that only readers can decide."""
+_AT_LEVEL = ("confident", "looks", *READ)
 _NAMED = ("operating", "tpr95")
 _FORM = re.compile(
     r"\s*(?P<metric>[a-z-]+)(@(?P<level>[a-z0-9.]+))?\s*((?P<op><=|>=|<|>)\s*(?P<number>[0-9.eE+-]+))?\s*"
@@ -99,7 +101,8 @@ def parse_condition(text: str) -> Condition:
         value = math.nan
     if not fits or (op and not math.isfinite(value)):
         raise BadInput(
-            expected="METRIC OP NUMBER of confident@L, looks@L or above-natural, or worse-than-baseline alone",
+            expected="METRIC OP NUMBER of confident@L, fooled@L, open-trials@L, looks@L or above-natural, or "
+            "worse-than-baseline alone",
             got=repr(text),
             where="--fail-on",
             do="For example --fail-on 'confident@0.99 > 0.2'; L is a confidence, operating or tpr95.",

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from statistics import median
 
+from trompe.measure.trials import Measured
 from trompe.run.trust import first_line, reservations
 from trompe.showing.evidence import Evidence
+from trompe.showing.seen import fooled_sentence, say_classes
 from trompe.showing.words import not_measured, say, say_count, say_level
 
 _GROWN = {
@@ -16,6 +18,7 @@ _GROWN = {
     "pixels-scatter": "random noise",
     "cppn-scatter": "random shapes",
 }
+_UNREAD = "Whether a person can read them was not measured."
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,15 @@ def warnings(evidence: Evidence) -> list[str]:
 
 def sentence(evidence: Evidence) -> str:
     """What the target gave to what, in how many classes, after how many looks."""
-    name, readers = evidence.run.about.target["name"], "Whether a person can read them was not measured."
+    name, readers = evidence.run.about.target["name"], _UNREAD
     attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
         return f"{name} was asked about {attempted}; no image has been recorded. {readers}"
     made = pictures(evidence)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
+            found = evidence.reads.at(level)
+            readers = fooled_sentence(evidence, found) if isinstance(found, Measured) else _UNREAD
             count, best = max(len(looks), evidence.reached(level)), _best(evidence)
             return (
                 f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {attempted} "
@@ -95,8 +100,18 @@ def figures(evidence: Evidence) -> list[Figure]:
             f"looks to {say_level(level)}, median of the {say_count(len(looks))} {_classes(len(looks))} that reached it"
             f"{_best(evidence)}" if looks else f"looks did any class reach {say_level(level)}",
         ),
-        Figure(not_measured(), "readable share: no reader, human or machine, judged these images"),
+        _fooled(evidence),
     ]  # fmt: skip
+
+
+def _fooled(evidence: Evidence) -> Figure:
+    found = evidence.reads.at(evidence.level)
+    if not isinstance(found, Measured):
+        return Figure(not_measured(), "readable share: no reader, human or machine, judged these images")
+    low, high = found.pairs.low.count, found.pairs.high.count
+    ends = f"no reader ({low}), or not every one ({high}), reads" if low != high else "no reader reads"
+    words = f"classes fooled at {say_level(evidence.level)}: with a picture that {ends} as the class"
+    return Figure(say_classes(found), f"{words}; readers: {', '.join(evidence.reads.independent)}")
 
 
 def _best(evidence: Evidence) -> str:
