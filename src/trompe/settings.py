@@ -286,19 +286,23 @@ class RerunSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Train one of trompe's own small networks and write it as a target folder."""
+    """Train one of trompe's own small networks and write it as a target folder; or fit readers to labelled images."""
 
-    architecture: Positional[Literal["lenet", "mlp", "softmax"]]
-    """The network: the paper's LeNet, a fully connected one, or a linear classifier."""
+    architecture: Positional[Literal["lenet", "mlp", "softmax", "readers"]]
+    """The network: the paper's LeNet, a fully connected one, or a linear classifier. readers: machine readers that say
+    what can be seen in an image, with what they are worth measured beside."""
     _: KW_ONLY
     data: Literal["mnist", "fashion-mnist"] = "mnist"
     """What to train on: 50,000 images; 10,000 more to choose on; the 10,000 test images are opened once, at the end."""
+    images: Path | None = None
+    """For readers: a folder with a folder of images for every class, instead of --data. Every fifth image is kept for
+    measuring; of the others the odd positions are fitted to, and the even ones are left to guards."""
     seed: int = 0
     """Of the initial weights and the order of the data."""
     iterations: int = 10_000
-    """Batches of 64 images."""
+    """Batches of 64 images; of readers, of the autoencoder of each class."""
     out: Path
-    """Folder to write: weights, card, a hundred test images."""
+    """Folder to write: weights, card, a hundred test images; or a folder for every reader, and calibration.json."""
 
 
 @dataclass(frozen=True)

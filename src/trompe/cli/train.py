@@ -1,6 +1,6 @@
 """`trompe train ARCHITECTURE`."""
 
-from trompe.cli.parse import parse
+from trompe.cli.parse import Show, parse
 from trompe.cli.show import watching
 from trompe.settings import TrainSettings
 
@@ -10,10 +10,14 @@ def run(words: list[str]) -> int:
     settings, show = parse("train", TrainSettings, words)
     import torch
 
+    torch.set_num_threads(1)  # batches of 64 small images: more threads are slower, and change the bits
+    return _readers(settings, show) if settings.architecture == "readers" else _network(settings, show)
+
+
+def _network(settings: TrainSettings, show: Show) -> int:
     from trompe.targets.trained import read_card
     from trompe.verbs.train import training
 
-    torch.set_num_threads(1)  # batches of 64 small images: more threads are slower, and change the bits
     with watching("iteration", settings.iterations, quiet=show.quiet or show.json) as watch:
         for done, loss in training(settings):
             if done % 50 == 0:
@@ -24,4 +28,25 @@ def run(words: list[str]) -> int:
     else:
         print(f"test error {card.test_errors / 100:.2f} % of 10,000 images, opened once")
         print(f"target     {settings.out}")
+    return 0
+
+
+def _readers(settings: TrainSettings, show: Show) -> int:
+    from trompe.measure.readers.store import CALIBRATION, stored_readers, unfit
+    from trompe.verbs.train_readers import STEPS, training_readers
+
+    with watching("reader", STEPS, quiet=show.quiet or show.json) as watch:
+        for done, what in training_readers(settings):
+            watch.tell(done, what)
+    if show.json:
+        print((settings.out / CALIBRATION).read_text(encoding="utf-8"), end="")
+        return 0
+    for reader in stored_readers(settings.out):
+        measured = reader.calibration
+        print(f"{reader.name:<9}  reads {100 * measured['sensitivity']:.2f} % of real images as themselves, "
+              f"{100 - 100 * measured['specificity']:.2f} % of noise as something")  # fmt: skip
+        refused = unfit(reader)
+        if refused:
+            print(f"           {refused}: it will not judge.")
+    print(f"readers    {settings.out}")
     return 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,9 +14,11 @@ from trompe.core.errors import BadInput
 from trompe.data import Dataset, Split, load
 from trompe.settings import TrainSettings
 from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
-from trompe.targets.trained import CARD, Card, save_trained
+from trompe.targets.trained import Card, save_trained
 from trompe.targets.training import Recipe, errors, fit
 from trompe.verbs.keywords import keywords
+from trompe.verbs.place import check_folder
+from trompe.verbs.train_readers import training_readers
 
 
 def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
@@ -26,7 +29,14 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
     """
     check_at_least(settings.iterations, 1, "--iterations")
     check_at_least(settings.seed, 0, "--seed")
-    _check_folder(settings.out)
+    if settings.images is not None:
+        raise BadInput(
+            expected="no folder of images for a network",
+            got=str(settings.images),
+            where="--images",
+            do="Leave it out, or fit readers: trompe train readers --images FOLDER.",
+        )
+    check_folder(settings.out)
     data = load(settings.data)
     recipe = Recipe(iterations=settings.iterations)
     net = ARCHITECTURES[settings.architecture]()
@@ -34,27 +44,6 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
     module = Centred(net, data.train.images.to(torch.float64).mean(0))
     yield from fit(module, data.train, recipe, settings.seed)
     save_trained(settings.out, module, _card(settings, recipe, module, data), _samples(data.test))
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(expected="a folder", got="a file", where=f"--out {folder}", do="Choose another place.")
-    if (folder / CARD).exists():
-        raise BadInput(
-            expected="a folder without a network",
-            got="one with a trained network in it",
-            where=f"--out {folder}",
-            do="Choose another folder, or delete this one.",
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise BadInput(
-            expected="a folder that can be written",
-            got=cause.strerror or str(cause),
-            where=f"--out {folder}",
-            do="Choose another place, or change its permissions.",
-        ) from cause
 
 
 def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Dataset) -> Card:
@@ -79,17 +68,18 @@ def _samples(test: Split) -> Split:
 
 @keywords(TrainSettings)
 def train(settings: TrainSettings) -> Path:
-    """Train a network and write its folder; see `training` for progress.
+    """Train a network, or fit readers, and write the folder; see `training` and `training_readers` for progress.
 
     Takes the fields of `TrainSettings`.
 
     Returns:
-        The folder, which stands wherever a TARGET is expected.
+        The folder, which stands wherever a TARGET is expected; of readers, wherever a folder of readers is.
 
     Raises:
-        BadInput: The folder holds a network already, or a setting is out of range.
+        BadInput: The folder holds a network or readers already, or a setting is out of range.
         DataError: The data cannot be had.
     """
-    for _ in training(settings):
+    steps: Iterator[Any] = training_readers(settings) if settings.architecture == "readers" else training(settings)
+    for _ in steps:
         pass
     return settings.out

@@ -1,0 +1,126 @@
+"""Readers on disk: one folder each, with what was measured of them beside."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trompe.core.errors import BadInput, DataError
+from trompe.core.types import Reader
+from trompe.densities.kde import damaged
+from trompe.measure.readers.kernels import Kernels
+from trompe.measure.readers.neighbours import Neighbours
+from trompe.measure.readers.reader import Evidence, MachineReader
+from trompe.measure.readers.rule import Rule
+
+KINDS: dict[str, type[Evidence]] = {kind.name: kind for kind in (Kernels, Neighbours)}
+"""Every kind of reader, by name."""
+CARD, CALIBRATION = "reader.json", "calibration.json"
+SHIPPED = Path(__file__).parent / "shipped"
+_LEAST_SENSITIVITY, _LEAST_SPECIFICITY = 0.8, 0.95
+
+
+def save_reader(folder: Path, reader: MachineReader) -> None:
+    """Write a reader's files into a folder of its own below this one."""
+    own = folder / reader.name
+    own.mkdir(parents=True, exist_ok=True)
+    reader.basis.save(own)
+    card = {"name": reader.name, "labels": reader.labels, "shape": reader.shape, "data": reader.data}
+    text = json.dumps({**card, "rule": reader.rule.to_json()}, indent=2, ensure_ascii=False)
+    (own / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def stored_readers(folder: Path) -> tuple[MachineReader, ...]:
+    """Every reader in a folder, whatever was measured of it, in the order of `KINDS`.
+
+    Raises:
+        DataError: A file is missing or damaged.
+    """
+    measured = _calibration(folder)
+    names = [name for name in KINDS if (folder / name / CARD).exists()]
+    return tuple(_stored(folder / name, KINDS[name], measured.get(name, {})) for name in names)
+
+
+def load_readers(labels: Sequence[str], shape: tuple[int, int, int], folder: Path | None = None) -> tuple[Reader, ...]:
+    """The readers for images of these classes and this shape that proved fit to read when they were calibrated.
+
+    Args:
+        labels: Of the target, in its order.
+        shape: Channels, height, width.
+        folder: That `trompe train readers` wrote; by default the readers that come with trompe.
+
+    Returns:
+        One after the other, in a fixed order; none where trompe has none for these images.
+
+    Raises:
+        BadInput: The folder's readers are for other images, or none of them is fit to read; why is in the message.
+        DataError: A file is missing or damaged.
+    """
+    if folder is None:
+        for place in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
+            readers = stored_readers(place)
+            if readers and readers[0].labels == tuple(labels) and readers[0].shape == tuple(shape):
+                return tuple(reader for reader in readers if unfit(reader) is None)
+        return ()
+    readers = stored_readers(folder)
+    for reader in readers:
+        _check_same(reader, tuple(labels), tuple(shape), folder)
+    fit = tuple(reader for reader in readers if unfit(reader) is None)
+    if fit:
+        return fit
+    raise BadInput(
+        expected="a folder with readers that are fit to read",
+        got="; ".join(str(unfit(reader)) for reader in readers) or "none",
+        where=f"readers in {folder}",
+        do="Fit readers to your images with `trompe train readers --images FOLDER`.",
+    )
+
+
+def unfit(reader: MachineReader) -> str | None:
+    """Why a reader may not judge, as a sentence; None where it may.
+
+    It must have been calibrated, see the right class in most real images, and see nothing in nearly all noise: one that
+    always says yes would make every picture readable.
+    """
+    measured = reader.calibration
+    if not measured:
+        return f"The reader {reader.name} was never calibrated"
+    if measured["sensitivity"] < _LEAST_SENSITIVITY:
+        return f"The reader {reader.name} reads only {100 * measured['sensitivity']:.1f} % of real images as themselves"
+    if measured["specificity"] < _LEAST_SPECIFICITY:
+        return f"The reader {reader.name} reads {100 - 100 * measured['specificity']:.1f} % of noise as something"
+    return None
+
+
+def _calibration(folder: Path) -> dict[str, Any]:
+    try:
+        text = (folder / CALIBRATION).read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text)["readers"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise damaged(folder, "a calibration", cause) from cause
+    return found
+
+
+def _stored(folder: Path, kind: type[Evidence], measured: dict[str, Any]) -> MachineReader:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        channels, height, width = map(int, card["shape"])
+        rule, labels = Rule.from_json(card["rule"]), tuple(card["labels"])
+        return MachineReader(kind.load(folder), rule, labels, (channels, height, width), card["data"], measured)
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise damaged(folder, "a reader", cause) from cause
+
+
+def _check_same(reader: Reader, labels: tuple[str, ...], shape: tuple[int, ...], folder: Path) -> None:
+    if (reader.labels, reader.shape) == (labels, shape):
+        return
+    raise BadInput(
+        expected=f"readers of images of shape {shape} with {len(labels)} classes, {', '.join(labels[:3])}, ...",
+        got=f"readers of shape {reader.shape} with {len(reader.labels)}, {', '.join(reader.labels[:3])}, ...",
+        where=f"readers in {folder}",
+        do="Name readers that were fitted to images like those of the target.",
+    )
