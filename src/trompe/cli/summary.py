@@ -9,7 +9,7 @@ from trompe.measure.trials import Measured
 from trompe.run import Run
 from trompe.run.painters import Painter, middle_size, painters
 from trompe.run.read import SearchRecord
-from trompe.run.reads import reads_of
+from trompe.run.reads import reads_of, say_range
 from trompe.run.survived import counted
 from trompe.run.trust import opening, reservations
 from trompe.showing.tables import say_share
@@ -65,10 +65,11 @@ def _readable(run: Run) -> list[str]:
     if reads.lacking:
         return [f"readable   not measured: {reads.lacking}"]
     found = [one for level in run.about.levels[2:] if isinstance(one := reads.at(level), Measured)]
-    classes = ", ".join(f"{one.pairs} classes at {100 * one.level:g} %" for one in found)
-    trials = f"; open trials {', '.join(str(one.open) for one in found)}" if run.repeats > 1 else ""
+    classes = ", ".join(f"{say_range(one.pairs)} classes at {100 * one.level:g} %" for one in found)
+    trials = f"; open trials {', '.join(say_range(one.open) for one in found)}" if run.repeats > 1 else ""
+    doubt = " (readers disagree: ask people, by `trompe read`)" if any(one.pairs.disagree for one in found) else ""
     return [
-        f"fooled     {classes}{trials}",
+        f"fooled     {classes}{trials}{doubt}",
         f"readers    {', '.join(reads.independent)}: the low end no reader reads, the high end not every reader",
     ]
 

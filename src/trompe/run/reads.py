@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from trompe.core.numerics import VALUE_LIMIT, level_odds
-from trompe.measure.trials import Key, Measured, NotMeasured, SearchRow, attacked, measure
+from trompe.measure.trials import Key, Measured, NotMeasured, Range, SearchRow, attacked, measure
 from trompe.run.read import Run
 
 READERS = "readers"
@@ -82,6 +82,12 @@ class Reads:
     @property
     def _spared(self) -> set[str]:
         return {record.label for record in self.run.classes}.difference(self.run.labels_that_count)
+
+
+def say_range(found: Range) -> str:
+    """A count by both rules: ``7 to 9 of 10``; one number where they agree."""
+    low, high = found.low.count, found.high.count
+    return f"{low:,}{'' if low == high else f' to {high:,}'} of {found.high.of:,}"
 
 
 def reads_of(run: Run) -> Reads:

@@ -15,7 +15,7 @@ from trompe.core.specs import ImageSpec
 from trompe.measure.trials import Key, Measured, Range
 from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
-from trompe.run.reads import READERS, WHICH, Reads, reads_of
+from trompe.run.reads import READERS, WHICH, Reads, reads_of, say_range
 from trompe.run.survived import counted
 from trompe.run.trust import first_line
 
@@ -163,7 +163,7 @@ def _range(found: Range) -> dict[str, Any]:
         "most": found.high.count,
         "of": found.high.of,
         "readers_disagree": found.disagree,
-        "words": str(found),
+        "words": say_range(found),
     }
 
 

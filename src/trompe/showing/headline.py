@@ -65,6 +65,7 @@ def sentence(evidence: Evidence) -> str:
                 f"attempted{best} (median {say_count(median(looks))} looks at its answers). {readers}"
             )
     spent = sum(search.evaluations for search in evidence.run.searches)
+    readers = readers if evidence.reads.lacking else "No class is confident, and so none is fooled."
     return (
         f"{name} gave at most {say(max(evidence.strongest))} to {made} in {attempted} attempted "
         f"within {say_count(spent)} looks at its answers. {readers}"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from trompe.measure.trials import Measured, NotMeasured
+from trompe.measure.trials import NONE, Measured, NotMeasured
 from trompe.run import Kept
 from trompe.run.reads import READERS, WHICH, Which
 from trompe.run.sheet import to_picture
@@ -14,7 +14,7 @@ from trompe.showing.seen import fooled_sentence, read_as, say_classes
 from trompe.showing.tables import Table
 from trompe.showing.words import not_measured, say_count, say_level
 
-_MOST = 48
+_MOST = 100
 """Pictures in a row of them; how many more there are is said."""
 _SIDE = 64
 _GROUPS = {
@@ -141,10 +141,11 @@ def _groups(evidence: Evidence) -> tuple[Group, ...]:
 
 
 def _picture(evidence: Evidence, key: Key, method: str, kept: Kept) -> Seen:
-    said = read_as(evidence, key)
+    said, found = read_as(evidence, key), evidence.reads.said[key]
     source = address(_small(kept), small=evidence.press.many)
+    brief = ", ".join(f"{name} {label}" for name, label in found.items() if label != NONE)
     which = "the first at that level" if kept.level else "the strongest"
-    return Seen(source, f"Made by {method} to be named {kept.label}, {which}; readers: {said}", kept.label, said)
+    return Seen(source, f"Made by {method} to be named {kept.label}, {which}; readers: {said}", kept.label, brief)
 
 
 def _small(kept: Kept) -> Any:

@@ -1,6 +1,7 @@
 """Words for what readers see: in one picture, and in how many classes the target is fooled."""
 
 from trompe.measure.trials import Measured
+from trompe.run.reads import say_range
 from trompe.showing.evidence import Evidence, Key
 from trompe.showing.words import not_measured, say_count, say_level
 
@@ -20,18 +21,21 @@ def read_as(evidence: Evidence, key: Key) -> str:
 
 def say_classes(found: Measured) -> str:
     """The classes fooled by both rules, as a range: ``7 to 9 of 10``."""
-    low, high, of = found.pairs.low.count, found.pairs.high.count, found.pairs.high.of
-    return f"{say_count(low)}{'' if low == high else f' to {say_count(high)}'} of {say_count(of)}"
+    return say_range(found.pairs)
 
 
 def fooled_sentence(evidence: Evidence, found: Measured) -> str:
     """How many classes are fooled, what both ends mean, and whether only people can settle it."""
-    words = f"{say_classes(found)} classes are fooled at {say_level(found.level)}: {_ends(found)}."
+    words = f"{say_classes(found)} {_are(found.pairs.high.of)} fooled at {say_level(found.level)}: {_ends(found)}."
     if found.pairs.disagree:
         words += " The readers disagree, and only people can settle it."
     if evidence.run.repeats > 1:
-        words += f" Open trials, a class and a seed: {found.open}."
+        words += f" Open trials, a class and a seed: {say_range(found.open)}."
     return words
+
+
+def _are(of: int) -> str:
+    return "class is" if of == 1 else "classes are"
 
 
 def _ends(found: Measured) -> str:

@@ -7,7 +7,7 @@ from trompe.core.numerics import level_odds, say_confidence
 from trompe.measure.gate import Measured
 from trompe.measure.trials import NotMeasured
 from trompe.run import Run, open_run
-from trompe.run.reads import Reads, reads_of
+from trompe.run.reads import Reads, reads_of, say_range
 from trompe.settings import CompareSettings
 from trompe.verbs.keywords import keywords
 
@@ -154,7 +154,7 @@ def _who(reads: Reads) -> list[tuple[str, str]]:
 
 def _say(reads: Reads, level: float) -> str:
     found = reads.at(level)
-    return str(found) if isinstance(found, NotMeasured) else str(found.pairs)
+    return str(found) if isinstance(found, NotMeasured) else say_range(found.pairs)
 
 
 def _differing(before: Run, after: Run) -> tuple[str, ...]:

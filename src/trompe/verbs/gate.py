@@ -13,7 +13,7 @@ from trompe.measure.gate import READ, Condition, Judged, Measured, Outcome, judg
 from trompe.measure.metrics import odds_that_pass, usual_log_odds
 from trompe.measure.trials import NotMeasured
 from trompe.run import ClassRecord, Run, open_run
-from trompe.run.reads import reads_of
+from trompe.run.reads import reads_of, say_range
 from trompe.run.trust import DOUBTED, passed
 from trompe.verbs.audit import answers_of
 from trompe.verbs.compare import worse
@@ -166,7 +166,7 @@ def _read(run: Run, one: Condition, odds: float) -> Measured:
     if isinstance(found, NotMeasured):
         return Measured(-inf, inf, str(found))
     share, what = (found.pairs, "classes are fooled") if one.metric == "fooled" else (found.open, "trials are open")
-    words = f"{share} {what} at the level {one.level} (no reader, or not every reader, reads the class)"
+    words = f"{say_range(share)} {what} at the level {one.level} (no reader reads the class, or not every reader)"
     return Measured(share.low.count / share.low.of, share.high.count / share.high.of, words)
 
 

@@ -40,7 +40,7 @@ def check_readers(asked: str, target: Target) -> None:
         BadInput: It holds no readers, or such as read another data set.
     """
     if asked not in ("", SKIP):
-        load_readers(_classes(target), target.spec.shape, Path(asked))
+        _readers(asked, target)
 
 
 def read_kept(run: Run, target: Target, photographs: Photographs | None = None) -> dict[str, Any]:
@@ -58,7 +58,9 @@ def read_kept(run: Run, target: Target, photographs: Photographs | None = None) 
     asked, target = str(run.about.settings.get("readers", "")), itself(target)
     if asked == SKIP:
         return _not_measured("no reader was asked (--readers none)")
-    readers = load_readers(_classes(target), target.spec.shape, Path(asked) if asked else None)
+    if NONE in target.labels:
+        return _not_measured(f"a class is called {NONE!r}, which is what a reader says who sees no class")
+    readers = _readers(asked, target)
     if not readers:
         return _not_measured(NO_READERS)
     checked = _read_natural(readers, target, photographs or _samples(run, target))
@@ -78,10 +80,11 @@ def _not_measured(reason: str) -> dict[str, Any]:
     return {"not_measured": reason}
 
 
-def _classes(target: Target) -> tuple[str, ...]:
-    """What can be read in an image: every class but the one for none of these."""
-    abstain = declared_of(target).abstain
-    return tuple(label for label in target.labels if label != abstain)
+def _readers(asked: str, target: Target) -> tuple[Reader, ...]:
+    """The readers for every class but the one for none of these, which nobody can see in an image."""
+    abstain, (channels, height, width) = declared_of(target).abstain, target.spec.shape
+    labels = tuple(label for label in target.labels if label != abstain)
+    return load_readers(labels, (channels, height, width), Path(asked) if asked else None)
 
 
 def _samples(run: Run, target: Target) -> Photographs | None:
