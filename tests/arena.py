@@ -1,24 +1,34 @@
 """Small places to search in: targets that answer in microseconds, and a search that can be stopped anywhere."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+import trompe
 from trompe.core.numerics import level_odds
 from trompe.core.seeds import Stream
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs, Step
 from trompe.encodings import Pixels
+from trompe.run import open_run
 from trompe.run.blobs import pack_arrays, unpack_arrays
 from trompe.search import BEGINNING, Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, Tally
-from trompe.targets import TorchTarget
+from trompe.settings import FoolSettings
+from trompe.targets import TorchTarget, load_target
+from trompe.verbs.fool import Attempt, Session
 
 torch.set_num_threads(1)
 
 LEVELS = (0.5, 0.9, 0.99, 0.9999)
 SURE = level_odds(0.9999)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    """Uniform in [0, 1), float64, the same every time."""
+    return Stream(seed, "test/noise", 0).uniform(*shape)
 
 
 class Curved(nn.Module):
@@ -120,3 +130,17 @@ def assert_resumes_anywhere(search: Searched, contest: Contest[Any], plan: Plan)
         assert [said(step) for step in before + after] == wanted, f"stopped after step {cut - 1}"
         assert held(archive) == held(whole)
     return len(steps)
+
+
+def assert_run_resumes(words: dict[str, Any], cuts: tuple[int, ...], folder: Path) -> None:
+    """A run on the bundled LeNet that was cut off after so many steps and taken up again equals the whole one."""
+    trompe.fool("lenet-mnist", **words, out=folder / "whole")
+    wanted = open_run(folder / "whole")
+    for cut in cuts:
+        settings = FoolSettings("lenet-mnist", **words, out=folder / str(cut))
+        with Session(Attempt.prepare(settings, load_target("lenet-mnist"))) as session:
+            for _, _step in zip(range(cut), session, strict=False):
+                pass
+        again = trompe.fool("lenet-mnist", **words, out=folder / str(cut), resume=True)
+        assert again.searches[0].steps == wanted.searches[0].steps > cut
+        assert again.digest() == wanted.digest()

@@ -9,7 +9,18 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from arena import LEVELS, SURE, Wrapped, assert_resumes_anywhere, contest_on, curved, finish, group_plan
+from arena import (
+    LEVELS,
+    SURE,
+    Wrapped,
+    assert_resumes_anywhere,
+    assert_run_resumes,
+    contest_on,
+    curved,
+    finish,
+    group_plan,
+    noise,
+)
 from torch import Tensor
 
 import trompe
@@ -17,20 +28,14 @@ from trompe.core.errors import BadInput, TargetError
 from trompe.core.numerics import class_log_odds, level_odds, log_odds, quantise
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
-from trompe.run import open_run
-from trompe.search import RULES, STARTS, Archive, Judge, JudgeSettings, Plan, ascend, regularisers, scatter
+from trompe.search import RULES, STARTS, Archive, Judge, JudgeSettings, Plan, ascend, regularisers, scatter, squares
 from trompe.search.rules import Ground, Progress, SignMomentum
 from trompe.search.starts import centre_image, start_images
 from trompe.settings import FoolSettings
 from trompe.targets import load_target
-from trompe.verbs.fool import Attempt, Session
 from trompe.verbs.methods import make_plan, make_search, resolve
 
 BUNDLED = ("lenet-mnist", "lenet-mnist-b", "mlp-mnist", "softmax-mnist", "lenet-fashion")
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return Stream(seed, "test/noise", 0).uniform(*shape)
 
 
 # The slope
@@ -312,18 +317,7 @@ def test_so_does_one_by_the_papers_rules(name: str) -> None:
 
 
 def test_a_run_taken_up_in_the_middle_of_a_turn_equals_the_uninterrupted_one(tmp_path: Path) -> None:
-    target = load_target("lenet-mnist")
-    words = {"by": "ascend", "batch": 4, "seed": 3}
-    trompe.fool("lenet-mnist", **words, out=tmp_path / "whole")
-    wanted = open_run(tmp_path / "whole")
-    for cut in (1, 3, 6, 9):
-        settings = FoolSettings("lenet-mnist", **words, out=tmp_path / str(cut))
-        with Session(Attempt.prepare(settings, target)) as session:
-            for _, _step in zip(range(cut), session, strict=False):
-                pass
-        again = trompe.fool("lenet-mnist", **words, out=tmp_path / str(cut), resume=True)
-        assert again.searches[0].steps == wanted.searches[0].steps > cut
-        assert again.digest() == wanted.digest()
+    assert_run_resumes({"by": "ascend", "batch": 4, "seed": 3}, (1, 3, 6, 9), tmp_path)
 
 
 def test_every_row_and_every_gradient_is_counted() -> None:
@@ -511,3 +505,18 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
     ):
         with pytest.raises(BadInput, match=message):
             make_plan(settings(**words), 10)
+
+
+@pytest.mark.parametrize("search", [partial(ascend, rule=SignMomentum(step=0.02)), squares], ids=["ascend", "squares"])
+def test_a_budget_is_shared_out_in_rounds_that_can_be_taken_up_anywhere(search: Any) -> None:
+    target = curved(1, 5, 7, classes=7)
+    for goal in (8.0, torch.inf):
+        plan = group_plan(target, 3, generations=40, goal=goal, budget=60)
+        assert assert_resumes_anywhere(search, contest_on(target, 3), plan) > 15
+    _, steps = finish(search, contest_on(target, 3), plan)
+    assert [int(step.state["ration"]) for step in steps[:-2]] == [60 // 7] * (len(steps) - 2)
+    last = steps[-1]
+    assert (last.evaluations, int(last.state["group"]), int(last.state["ration"])) == (60, 4, 1)  # the four left over
+    assert last.state["spent"].sum() + last.state["tried"].sum() == 60
+    assert last.state["spent"].sort().values.tolist() == [8] * 4 + [9] * 3
+    assert plan.ended_by(last.number, 60) == "budget"

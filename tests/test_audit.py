@@ -10,8 +10,8 @@ from trompe.cli.summary import describe
 from trompe.core.errors import BadInput, RunError
 from trompe.run import open_run
 from trompe.settings import AuditSettings, FoolSettings
-from trompe.verbs.audit import audit_session
-from trompe.verbs.fool import fool_with
+from trompe.verbs.audit import audit_session, audit_with
+from trompe.verbs.fool import fool_with, stored_settings
 
 METHODS = ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares", "pixels-scatter")
 BUDGET = 90
@@ -123,3 +123,12 @@ def test_the_summary_has_a_row_a_class_and_a_column_a_method(whole, tiny):
     assert any("in brackets: evaluations until the first at 99.99 %" in line for line in lines)
     (ended,) = [line for line in lines if line.startswith("ended by ")]
     assert sum(map(int, re.findall(rf"\((\d+) of {len(METHODS)}\)", ended))) == len(METHODS)
+
+
+def test_generations_bound_every_method(tiny, tmp_path):
+    settings = AuditSettings("tiny", generations=2, confidence=None, survival=False, out=tmp_path / "run")
+    run = audit_with(settings, tiny)
+    per_class = {search.method: search.evaluations for search in run.searches}
+    assert per_class == {"pixels-evolve": 600, "cppn-evolve": 600, "pixels-ascend": 12, "pixels-squares": 12}
+    assert run.about.settings["generations"] == 2
+    assert "generations" not in stored_settings(AuditSettings("tiny", out=tmp_path))  # an older run repeats as it was

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from trompe.cli.main import main, overview
-from trompe.cli.parse import COMMANDS
+from trompe.cli.parse import COMMANDS, gathered, parse
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Outputs
 from trompe.run.schema import DATABASE
+from trompe.settings import AuditSettings, TransferSettings
 from trompe.targets import TorchTarget
 
 QUICK = ["--generations", "2", "--population", "20", "--confidence", "None"]
@@ -350,3 +351,23 @@ def test_demo_is_the_audit_of_the_bundled_lenet(tmp_path, monkeypatch, capsys):
     assert (asked[0].target, asked[0].seed, asked[0].confidence) == ("lenet-mnist", 0, 0.9999)
     assert asked[0].methods == ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
     assert (tmp_path / "demo" / "results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--fail-on", "A", "B", "--seed", "3", "-o", "x.md", "y.xml"],
+        ["--fail-on", "A", "--seed", "3", "--fail-on", "B", "-o", "x.md", "--output", "y.xml"],
+        ["--fail-on=A", "-o", "x.md", "--fail_on", "B", "--seed=3", "-o", "y.xml"],
+    ],
+)
+def test_an_option_with_several_values_may_be_given_several_times(words: list[str]) -> None:
+    """A gate must not forget its first condition because there is a second one."""
+    found, _ = parse("audit", AuditSettings, ["T", *words, "--out", "run"])
+    assert (found.fail_on, found.seed) == (("A", "B"), 3)
+    assert [path.name for path in found.output] == ["x.md", "y.xml"]
+
+
+def test_what_tyro_gathers_itself_is_left_to_it() -> None:
+    assert parse("transfer", TransferSettings, ["R", "--to", "A", "--to", "B"])[0].to == ("A", "B")
+    assert gathered(TransferSettings, ["R", "--to", "A", "--to", "B"]) == ["R", "--to", "A", "--to", "B"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from arena import SURE, assert_resumes_anywhere, contest_on, curved, finish, group_plan
+from arena import SURE, assert_resumes_anywhere, assert_run_resumes, contest_on, curved, finish, group_plan, noise
 from torch import Tensor
 
 import trompe
@@ -20,21 +20,15 @@ from trompe.core.types import Climbable
 from trompe.encodings import LAYERED, Cppn, CppnGenomes
 from trompe.encodings.cppn.draw import formula, graph
 from trompe.encodings.cppn.render import depths
-from trompe.run import open_run
 from trompe.search import RULES, Plan, ascend, scatter
 from trompe.search.rules import Adam, Ground
 from trompe.settings import FoolSettings
 from trompe.targets import load_target
-from trompe.verbs.fool import Attempt, Session
 from trompe.verbs.methods import make_encoding, make_plan, resolve
 
 GREY, COLOUR = ImageSpec(1, 7, 9), ImageSpec(3, 6, 5)
 SMALL = replace(LAYERED, hidden=(4, 3))
 CLIMB = partial(ascend, rule=RULES["adam"])
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return Stream(seed, "test/noise", 0).uniform32(*shape)
 
 
 def grown(encoding: Cppn, n: int = 3) -> CppnGenomes:
@@ -77,7 +71,7 @@ def test_settings_that_cannot_be_are_refused() -> None:
 def test_the_slope_is_that_of_finite_differences(spec: ImageSpec, changes: dict[str, Any]) -> None:
     encoding = Cppn(spec, replace(SMALL, **changes))
     genomes, reach = grown(encoding), 2.0**-11
-    slope = 2.0 * noise(3, *spec.shape) - 1.0
+    slope = 2.0 * noise(3, *spec.shape).float() - 1.0
 
     def value(numbers: Tensor) -> Tensor:
         images = encoding.draw(encoding.with_numbers(genomes, numbers), spec.height, spec.width)
@@ -103,7 +97,7 @@ def test_what_is_no_connection_has_no_slope_and_never_moves() -> None:
     genomes = grown(encoding)
     absent, before = genomes.source < 0, genomes.weight.clone()
     assert not encoding.numbers(genomes)[absent].any()
-    assert not encoding.pull_back(genomes, noise(3, *GREY.shape))[absent].any()
+    assert not encoding.pull_back(genomes, noise(3, *GREY.shape).float())[absent].any()
     moved = encoding.with_numbers(genomes, encoding.numbers(genomes) + 0.5)
     assert torch.equal(moved.weight[absent], before[absent])
     assert bool((moved.weight[~absent] > before[~absent]).all())
@@ -117,13 +111,13 @@ def test_numbers_are_the_weights_and_stay_within_their_limit() -> None:
     genomes = encoding.random(3, Stream(0, "test", 0))
     numbers = encoding.numbers(genomes)
     assert torch.equal(numbers, encoding.weights(genomes))
-    wanted = 30.0 * noise(*numbers.shape) - 15.0
+    wanted = 30.0 * noise(*numbers.shape).float() - 15.0
     got = encoding.numbers(encoding.with_numbers(genomes, wanted))
     torch.testing.assert_close(got, wanted.clamp(-10.0, 10.0), rtol=0.0, atol=2e-6)
 
 
 def test_a_slope_can_be_asked_for_in_inference_mode() -> None:
-    encoding, slope = Cppn(COLOUR, SMALL), noise(2, *COLOUR.shape)
+    encoding, slope = Cppn(COLOUR, SMALL), noise(2, *COLOUR.shape).float()
     outside = encoding.pull_back(encoding.random(2, Stream(0, "test", 0)), slope)
     with torch.inference_mode():
         inside = encoding.pull_back(encoding.random(2, Stream(0, "test", 0)), slope.clone())
@@ -135,10 +129,10 @@ def test_a_slope_can_be_asked_for_in_inference_mode() -> None:
 
 
 def test_adam_against_numpy() -> None:
-    rule, at, memory = Adam(step=0.05, first=0.8, second=0.95), noise(3, 8), torch.zeros(3, 2, 8)
+    rule, at, memory = Adam(step=0.05, first=0.8, second=0.95), noise(3, 8).float(), torch.zeros(3, 2, 8)
     place, mean, square = at.double().numpy(), numpy.zeros((3, 8)), numpy.zeros((3, 8))
     for k in range(6):
-        gradient = 10.0 ** (k - 3) * (noise(3, 8, seed=k) - 0.5)
+        gradient = 10.0 ** (k - 3) * (noise(3, 8, seed=k).float() - 0.5)
         gradient[:, 2] = 0.0
         before = at.clone(), memory.clone()
         ground = Ground(gradient, torch.zeros(3, dtype=torch.float64), k, torch.zeros(1, 2, 4))
@@ -150,7 +144,7 @@ def test_adam_against_numpy() -> None:
         mean, square = 0.8 * mean + 0.2 * g, 0.95 * square + 0.05 * g * g
         place = place + 0.05 * (mean / (1 - 0.8 ** (k + 1))) / (numpy.sqrt(square / (1 - 0.95 ** (k + 1))) + 1e-8)
         numpy.testing.assert_allclose(at.numpy(), place, atol=1e-5)
-    assert torch.equal(at[:, 2], noise(3, 8)[:, 2])
+    assert torch.equal(at[:, 2], noise(3, 8).float()[:, 2])
 
 
 def test_the_papers_rule_says_that_it_is_for_images() -> None:
@@ -191,20 +185,8 @@ def test_a_search_stopped_after_any_step_goes_on_to_the_same_bits(channels: int)
 
 
 def test_a_run_taken_up_in_the_middle_of_a_turn_equals_the_uninterrupted_one(tmp_path: Path) -> None:
-    target = load_target("lenet-mnist")
-    words: dict[str, Any] = {
-        "by": "ascend", "encoding": "cppn", "batch": 2, "classes": ("0", "1", "3"), "generations": 9
-    }  # fmt: skip
-    trompe.fool("lenet-mnist", **words, out=tmp_path / "whole")
-    wanted = open_run(tmp_path / "whole")
-    for cut in (2, 7):
-        settings = FoolSettings("lenet-mnist", **words, out=tmp_path / str(cut))
-        with Session(Attempt.prepare(settings, target)) as session:
-            for _, _step in zip(range(cut), session, strict=False):
-                pass
-        again = trompe.fool("lenet-mnist", **words, out=tmp_path / str(cut), resume=True)
-        assert again.searches[0].steps == wanted.searches[0].steps > cut
-        assert again.digest() == wanted.digest()
+    words = {"by": "ascend", "encoding": "cppn", "batch": 2, "classes": ("0", "1", "3"), "generations": 9}
+    assert_run_resumes(words, (2, 7), tmp_path)
 
 
 def test_all_ten_digits_are_certain_within_a_hundred_steps() -> None:

@@ -11,12 +11,16 @@ import pytest
 from trompe import settings
 from trompe.cli.parse import COMMANDS, parse
 from trompe.measure.gate import METRICS, parse_condition
+from trompe.measure.statistics import wilson
 from trompe.targets import Declaration, Preprocessing, Request, read_declaration
 from trompe.targets.load import check_model
+from trompe.verbs.answers import COLUMNS
 from trompe.verbs.gate import MODESTY
 
 DOCS = Path(__file__).parent.parent / "docs"
-TARGETS, GATE, NUMBERS = ((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("targets", "gate", "metrics"))
+TARGETS, GATE, NUMBERS, READ = (
+    (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("targets", "gate", "metrics", "read")
+)
 FILES = re.findall(r"```toml\n(.*?)```", TARGETS, re.DOTALL)
 
 
@@ -45,7 +49,7 @@ def test_the_python_of_the_documentation_makes_a_target() -> None:
     assert names["target"].labels == ("cat", "dog", "cow")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("text", [TARGETS, GATE], ids=["targets", "gate"])
+@pytest.mark.parametrize("text", [TARGETS, GATE, READ], ids=["targets", "gate", "read"])
 def test_every_command_of_the_documentation_is_taken(text: str) -> None:
     lines = re.findall(r"^(?: +- run: )?(trompe .*)$", text, re.MULTILINE)
     assert lines
@@ -72,3 +76,11 @@ def test_each_number_is_defined_once_and_those_of_the_page_come_last() -> None:
     assert [name for name, count in Counter(defined).items() if count > 1] == []
     assert re.findall(r"^## (.*)", NUMBERS, re.MULTILINE) == ["On the page only"]
     assert NUMBERS.index("**worse-than-baseline**") < NUMBERS.index("## On the page only")
+
+
+def test_the_columns_of_answers_and_the_sample_sizes_are_as_told() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", READ, re.MULTILINE) == list(COLUMNS)
+    sizes = re.findall(r"^\| (\d+) \| ([\d.]+) % \|$", READ, re.MULTILINE)
+    assert len(sizes) >= 5
+    for of, upper in sizes:
+        assert upper == f"{100 * wilson(0, int(of)).high:.1f}"

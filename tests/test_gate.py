@@ -481,11 +481,63 @@ def test_a_server_that_dies_leaves_the_gate_undecided_and_the_run_to_go_on_with(
             "None",
         ]
         line += [*more, "--out", str(tmp_path / "run")]
-        assert main([*line, "--fail-on", HIGH]) == 4
+        assert main([*line, "--fail-on", HIGH, *wishes(tmp_path)]) == 4
         told = capsys.readouterr()
         assert "gate       undecided: the target stopped answering" in told.err
         assert open_run(tmp_path / "run").queries == server.posts
+        said_undecided(tmp_path, "interrupted", "the target stopped answering")
         assert main([*line, "--resume"]) == 2  # without conditions it is bad input, as ever
+    assert main([*line, "--resume", "--fail-on", HIGH, *wishes(tmp_path)]) == 4  # and now nobody is there at all
+    said_undecided(tmp_path, "interrupted", "no connection")
+
+
+FILES = ("results.json", "report.html", "junit.xml", "summary.md")
+
+
+def wishes(folder):
+    return [word for name in FILES for word in ("-o", str(folder / name))]
+
+
+def said_undecided(folder, state, why):
+    """That every file says so, and why; the files are taken away."""
+    told = {name: (folder / name).read_text() for name in FILES}
+    document, suite = json.loads(told["results.json"]), read_suite(folder / "junit.xml")
+    assert (document["state"], document["gate"]["outcome"]) == (state, "undecided")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "0", "1")
+    assert why in suite.find("testcase/error").get("message")
+    assert "## Gate: undecided" in told["summary.md"]
+    assert "Gate undecided" in told["report.html"]
+    assert all(why in text for text in told.values())
+    for name in FILES:
+        (folder / name).unlink()
+
+
+def test_a_server_that_was_dead_before_anything_began_leaves_the_gate_undecided(tmp_path, capsys):
+    with serve(Inference()) as server:
+        pass
+    asked = Request(timeout=5.0, retries=1)
+    write_declaration(tmp_path / "dead.toml", Declaration(f"{server.url}/v2/models/tiny", request=asked))
+    line = ["audit", str(tmp_path / "dead.toml"), "--quiet", "--max-queries", "900", "--out", str(tmp_path / "run")]
+    assert main([*line, "--json", "--fail-on", HIGH, *wishes(tmp_path)]) == 4
+    told = capsys.readouterr()
+    assert "gate       undecided: the target does not answer" in told.err
+    assert json.loads(told.out)["gate"]["outcome"] == "undecided"
+    assert not (tmp_path / "run").exists()
+    said_undecided(tmp_path, "not begun", "no connection")
+    assert main([*line, *wishes(tmp_path)]) == main([*line, "--fail-on", HIGH, "--plan"]) == 2
+    assert not (tmp_path / "junit.xml").exists()
+
+
+def test_a_server_that_answers_but_does_not_know_the_model_is_bad_input_in_a_gate_too(tmp_path, capsys):
+    def unknown(*_):
+        return 404, {}, b"no such model"
+
+    with serve(unknown) as server:
+        write_declaration(tmp_path / "other.toml", Declaration(f"{server.url}/v2/models/tiny"))
+        line = ["audit", str(tmp_path / "other.toml"), "--quiet", "--max-queries", "9", "--out", str(tmp_path / "run")]
+        assert main([*line, "--fail-on", HIGH, *wishes(tmp_path)]) == 2
+    assert "404: no such model" in capsys.readouterr().err
+    assert not any((tmp_path / name).exists() for name in FILES)
 
 
 # Two versions

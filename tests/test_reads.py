@@ -344,8 +344,6 @@ def test_a_run_from_before_there_were_readers_stays_as_it_was(made, tmp_path):
         ("fooled@0.99 > 0.4", "undecided"),  # one of three, or two
         ("fooled@0.99 > 0.7", "passed"),
         ("fooled@0.99 >= 0.67", "passed"),
-        ("fooled@0.99 < 0.3", "passed"),
-        ("fooled@0.99 < 0.5", "undecided"),
         ("open-trials@0.99 > 0.3", "failed"),
         ("open-trials@0.99 > 0.5", "undecided"),
         ("open-trials@0.99 > 0.67", "passed"),
@@ -367,7 +365,7 @@ def test_trials_are_classes_and_seeds(made):
     assert words[1].startswith("3 of 6 trials are open at the level 0.99")
 
 
-@pytest.mark.parametrize("condition", ["fooled@0.99 > 0.2", "fooled@0.99 > 1", "fooled@0.99 >= 0", "fooled@0.5 < 1"])
+@pytest.mark.parametrize("condition", ["fooled@0.99 > 0.2", "fooled@0.99 > 1", "fooled@0.99 >= 0"])
 def test_without_readers_the_gate_decides_nothing(made, condition):
     found = gate(made, [condition])
     assert (found.outcome, found.exit_code) == ("undecided", 4)
@@ -390,7 +388,9 @@ def test_a_gate_that_forbids_its_own_readers_is_refused(tmp_path, capsys):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("text", ["fooled > 0.2", "open-trials > 0.1", "fooled@0.99", "open-trials@1.5 > 0"])
+@pytest.mark.parametrize(
+    "text", ["fooled > 0.2", "open-trials > 0.1", "fooled@0.99", "open-trials@1.5 > 0", "fooled@0.99 < 0.5"]
+)
 def test_a_condition_on_readers_has_a_level_and_a_number(text):
     with pytest.raises(BadInput):
         parse_condition(text)

@@ -79,6 +79,7 @@ def test_audit_a_server_from_end_to_end(kind, tmp_path, capsys):
         assert all(search.evaluations >= 50 or search.reason != "max-queries" for search in run.searches)
         assert (out / "report.html").exists()
         assert open_run(out).queries == server.posts  # the page asked nothing
+        assert f"trompe audit {file} --max-queries 600 --out NEW" in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize("limit", [3, 4, 5, 20, 37, 41, 90, 123])
@@ -254,6 +255,9 @@ def test_a_secret_is_in_no_file_and_no_output(by_option, tmp_path, capsys, monke
     assert SECRET not in told.out + told.err
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {"run.sqlite", "results.json", "report.html"} <= {path.name for path in files}
+    again = (tmp_path / "run" / "report.html").read_text()
+    assert ("--header Authorization=SHOP_KEY" in again) is by_option
+    assert f"trompe fool {file}" in again
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 

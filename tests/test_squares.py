@@ -15,6 +15,7 @@ from arena import (
     SURE,
     Wrapped,
     assert_resumes_anywhere,
+    assert_run_resumes,
     contest_on,
     curved,
     finish,
@@ -26,12 +27,9 @@ from torch import Tensor
 import trompe
 from trompe.core.errors import BadInput
 from trompe.core.seeds import Stream
-from trompe.run import open_run
 from trompe.search import SQUARES, STARTS, Archive, Plan, Tally, scatter, squares
 from trompe.search.squares import SquareSettings, paint_squares
-from trompe.settings import FoolSettings
 from trompe.targets import load_target
-from trompe.verbs.fool import Attempt, Session
 
 SHAPES = [(1, 28, 28), (3, 5, 7), (2, 4, 3), (5, 1, 9), (1, 1, 1)]
 
@@ -101,16 +99,7 @@ def test_a_search_stopped_after_any_step_goes_on_to_the_same_bits() -> None:
 
 
 def test_a_run_taken_up_in_the_middle_equals_the_uninterrupted_one(tmp_path: Path) -> None:
-    target, words = load_target("lenet-mnist"), {"by": "squares", "batch": 4, "seed": 1}
-    wanted = trompe.fool("lenet-mnist", **words, out=tmp_path / "whole")
-    for cut in (1, 20, 101):
-        settings = FoolSettings("lenet-mnist", **words, out=tmp_path / str(cut))
-        with Session(Attempt.prepare(settings, target)) as session:
-            for _, _step in zip(range(cut), session, strict=False):
-                pass
-        again = trompe.fool("lenet-mnist", **words, out=tmp_path / str(cut), resume=True)
-        assert again.searches[0].steps > cut
-        assert again.digest() == open_run(wanted.folder).digest()
+    assert_run_resumes({"by": "squares", "batch": 4, "seed": 1}, (1, 20, 101), tmp_path)
 
 
 def test_a_turn_is_a_fresh_image_then_squares_of_falling_size_on_the_strongest() -> None:

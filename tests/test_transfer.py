@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from statistics import median
 
@@ -23,6 +24,7 @@ from trompe.measure.metrics import Answer
 from trompe.run.names import class_folders
 from trompe.run.painters import painters
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.targets import Declaration, Preprocessing
 from trompe.targets.trained import read_samples
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import fool_with
@@ -93,6 +95,32 @@ def test_a_class_that_the_other_lacks_is_said_and_left_out_of_the_denominator(ru
         assert row.comparable == 0
         assert row.says(0.5, own=True) == "no such class"
         assert row.says(0.5, own=False).endswith(" of 4")
+
+
+@pytest.mark.parametrize("declared", [{"harmless": ("east",)}, {"abstain": "east"}])
+def test_what_does_not_count_is_in_no_count_on_either_side(declared, run, tiny, tmp_path):
+    known = Declaration(preprocessing=Preprocessing(), **declared)
+    other = replace(tiny, name="other", declared=known)
+    plain = {row.method: row for row in rows(transfer_to(run.folder, [tiny]), "strongest")}
+    for row in rows(transfer_to(run.folder, [other]), "strongest"):
+        assert (row.of, row.comparable, row.missing, row.spared) == (4, 3, (), ("east",))
+        kept = [r.strongest for r in run.classes if r.method == row.method and r.label != "east"]
+        for level in run.about.levels:
+            assert row.same[level] == sum(item.log_odds >= level_odds(level) for item in kept)
+            assert row.any[level] <= plain[row.method].any[level]
+        assert row.any[0.5] < plain[row.method].any[0.5] == 4  # the image of east convinces it of nothing else
+    made = fool_with(FoolSettings("other", by="squares", budget=300, out=tmp_path / "run"), other)
+    for row in transfer_to(made.folder, [tiny]).rows:
+        assert (row.of, row.comparable, row.spared) == (3, 3, ())
+
+
+def test_a_natural_image_named_a_class_that_does_not_count_is_no_base_rate():
+    photographs = Photographs(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.arange(4) % 2, ())
+    answers = [Answer(i % 2, i % 2, float(i)) for i in range(4)]
+    own = Group("m", "strongest", tuple(Probe(torch.zeros(1, 2, 2), "a", odds) for odds in (0.0, 2.0, 3.0)))
+    found = equally_confident(own, photographs, answers, ("a", "b"), {"b"})
+    assert [probe.log_odds for probe in found.probes] == [0.0, 2.0]
+    assert {probe.label for probe in found.probes} == {"a"}
 
 
 def test_an_image_that_the_other_refuses_convinces_nobody(run, tiny):
@@ -205,16 +233,46 @@ def test_the_command_writes_what_it_prints(digits, capsys, tmp_path):
     assert not (digits.folder / "transfer.json").exists()
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (
-        told
-        == json.loads((digits.folder / "transfer.json").read_text())
-        == json.loads((tmp_path / "transfer.json").read_text())
-    )
-    assert {row["target"] for row in told["rows"]} == {"lenet-mnist", "lenet-fashion"}
+    written = json.loads((digits.folder / "transfer.json").read_text())
+    assert {**written, "notes": []} == told
+    assert written == json.loads((tmp_path / "transfer.json").read_text())
+    assert [entry["target"] for entry in told["transfers"]] == ["lenet-mnist", "lenet-fashion"]
+    told = {"rows": [row for entry in told["transfers"] for row in entry["rows"]]}
     assert [row["source_log_odds"] for row in told["rows"] if row["images"] == "random"] == ["not measured"] * 2
     row = next(row for row in told["rows"] if row["images"] == "strongest")
     assert f"{row['same']['0.5']} of 2" in out
     assert trompe.verify(digits.folder).passed
+
+
+def test_the_file_keeps_every_classifier_and_the_page_says_so(digits, tmp_path):
+    def entries():
+        return {e["target"]: e for e in json.loads((tmp_path / "run" / "transfer.json").read_text())["transfers"]}
+
+    shutil.copytree(digits.folder, tmp_path / "run", ignore=shutil.ignore_patterns("transfer.json", "report.html"))
+    page = trompe.report(tmp_path / "run").read_text()
+    assert "lenet-mnist names" in page  # the second network, where nothing else was asked
+    trompe.transfer(tmp_path / "run", to=("lenet-mnist",))
+    first = entries()["lenet-mnist"]
+    trompe.transfer(tmp_path / "run", to=("lenet-fashion", "mlp-mnist"))
+    assert list(entries()) == ["lenet-mnist", "lenet-fashion", "mlp-mnist"]
+    assert entries()["lenet-mnist"] == first
+    trompe.transfer(tmp_path / "run", to=("lenet-mnist",))
+    assert list(entries()) == ["lenet-fashion", "mlp-mnist", "lenet-mnist"]  # asked again: replaced, not doubled
+    assert entries()["lenet-mnist"] == first
+    assert len({entry["fingerprint"] for entry in entries().values()}) == 3
+    page = " ".join(trompe.report(tmp_path / "run").read_text().replace("\xa0", " ").split())
+    counts = [f"{row['same']['0.99']} of {row['comparable']} {row['images']}" for row in first["rows"]]
+    assert [row["images"] for row in first["rows"]] == ["strongest", "random", "natural"]
+    assert f"to lenet-mnist, the same class with at least 99 %: {', '.join(counts)} (pixels-squares)." in page
+    assert "to lenet-fashion, the same class with at least 99 %: no strongest of a class that it has" in page
+
+
+def test_a_damaged_or_older_file_is_written_anew(digits, tmp_path):
+    for content in ("{", "[]", '{"rows": []}', '{"from": "x", "levels": [], "transfers": [{"fingerprint": "y"}]}'):
+        (tmp_path / "transfer.json").write_text(content)
+        trompe.transfer(digits.folder, to=("mlp-mnist",), out=tmp_path)
+        (entry,) = json.loads((tmp_path / "transfer.json").read_text())["transfers"]
+        assert entry["target"] == "mlp-mnist"
 
 
 def test_bad_input_is_one_line(digits, tmp_path, capsys):

@@ -43,6 +43,23 @@ def test_a_condition_is_exact_at_its_number(text: str, least: float, most: float
     assert judge_condition(parse_condition(text), Measured(least, most, "so"), ()).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("confident@0.99 < 0.2", "confident@0.99 > 0.2"),
+        ("confident@operating <= 0", "confident@operating >= 0"),
+        ("looks@0.99 > 500", "looks@0.99 < 500"),
+        ("looks@tpr95 >= 5", "looks@tpr95 <= 5"),
+        ("above-natural < 1", "above-natural > 1"),
+    ],
+)
+def test_a_condition_that_fails_what_is_good_is_refused(text: str, meant: str) -> None:
+    with pytest.raises(BadInput, match="for being good") as refused:
+        parse_condition(text)
+    assert f"Say '{meant}'" in str(refused.value)
+    assert parse_condition(meant).text == meant
+
+
 def test_unverified_is_undecided_whatever_came_out() -> None:
     for outcome in ("passed", "failed", "undecided"):
         judged = [Judged("c", outcome, "w")]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trompe.settings import AuditSettings, FoolSettings
     from trompe.showing.draw import draw
     from trompe.showing.film import film
+    from trompe.showing.read import read
     from trompe.showing.report import report
     from trompe.targets import Declaration, Preprocessing, TorchTarget, bundled_targets, load_target
     from trompe.verbs.audit import audit, audit_with
@@ -49,6 +50,7 @@ _HOMES = {
     "inspect": "trompe.verbs.inspect",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
+    "read": "trompe.showing.read",
     "report": "trompe.showing.report",
     "rerun": "trompe.verbs.rerun",
     "train": "trompe.verbs.train",
@@ -78,6 +80,7 @@ __all__ = [
     "inspect",
     "load_target",
     "open_run",
+    "read",
     "report",
     "rerun",
     "train",

@@ -97,6 +97,8 @@ class AuditSettings:
     _: KW_ONLY
     methods: tuple[Method, ...] = ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
     """What to try, in this order."""
+    generations: int | None = None
+    """Generations of each method, at most; by default as many as each takes by itself. See `trompe fool --help`."""
     budget: int | None = None
     """Evaluations (candidates judged) of each method, at most; by default as many as its generations take."""
     time: str | None = None
@@ -209,6 +211,25 @@ class ReportSettings:
     """Leave out natural images, paths, machine, user and commit."""
     second: str | None = None
     """A second network to ask about the same images; by default the one bundled as a pair, if there is one."""
+    answers: tuple[Path, ...] = ()
+    """What people answered on pages of `trompe read`: any number of files, merged into the page and people.json."""
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """Write a page on which people say what they see in a run's images, real ones and noise among them."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """The run folder; which pictures of the page are real and which noise is noted in it."""
+    _: KW_ONLY
+    out: Path | None = None
+    """File to write, .html; by default read.html in the run folder."""
+    images: Path | None = None
+    """Real images, a folder for each class; by default the samples that came with the run's target."""
+    count: int = 40
+    """Different pictures, a multiple of 4: half from the run, a quarter real, a quarter noise."""
+    seed: int = 0
+    """Another seed chooses other pictures; raters are to be shown the same ones."""
 
 
 @dataclass(frozen=True)

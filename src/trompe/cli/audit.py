@@ -1,19 +1,21 @@
 """`trompe audit TARGET`."""
 
+import json
 import sys
 from typing import Any
 
 from trompe.cli.fool import drive
-from trompe.cli.parse import parse, plain
+from trompe.cli.parse import Show, parse, plain
 from trompe.settings import AuditSettings
 
 _UNDECIDED = 4
+_DIED, _DEAD = "the target stopped answering", "the target does not answer"
 
 
 def run(words: list[str]) -> int:
     """Run the command; returns its exit code: that of the gate, where there are conditions."""
     settings, show = parse("audit", AuditSettings, words)
-    from trompe.core.errors import TargetError
+    from trompe.core.errors import NoAnswer, TargetError
     from trompe.measure.gate import parse_condition
     from trompe.run import open_run
     from trompe.showing.gates import check_output
@@ -25,7 +27,12 @@ def run(words: list[str]) -> int:
     for path in settings.output:
         check_output(path)
     baseline = None if settings.baseline is None else open_run(settings.baseline)
-    prepared = prepare_audit(settings)
+    try:
+        prepared = prepare_audit(settings)
+    except NoAnswer as error:
+        if not wanted or settings.plan:
+            raise
+        return _undecided(settings, show, error, begun=settings.resume)
     check_conditions(
         wanted, prepared.target, natural=prepared.natural, baseline=baseline is not None,
         skipped=settings.readers == SKIP,
@@ -35,15 +42,36 @@ def run(words: list[str]) -> int:
     if settings.plan:
         return 0
     judge = (lambda found: gate(found, settings.fail_on, baseline)) if wanted else None
+    session = prepared.session()
     try:
-        with prepared.session() as session:
+        with session:
             return drive(session, show, page=True, outputs=settings.output, judge=judge)
     except TargetError as error:
         if not wanted:
             raise
-        print(plain(f"trompe: {error}"), file=sys.stderr)
-        print("gate       undecided: the target stopped answering; go on with --resume", file=sys.stderr)
-        return _UNDECIDED
+        return _undecided(settings, show, error, begun=True)
+
+
+def _undecided(settings: AuditSettings, show: Show, error: Exception, *, begun: bool) -> int:
+    """Say, in every file that was asked for, that nothing was decided because the target did not answer."""
+    from trompe.core.errors import RunError
+    from trompe.run import open_run
+    from trompe.showing.gates import document, write_output
+    from trompe.verbs.gate import undecided
+
+    try:
+        run = open_run(settings.out) if begun else None
+    except RunError:  # nothing had been recorded
+        run = None
+    status = str(run.about.target.get("preprocessing", "unverified")) if run else "unverified"
+    gate = undecided(settings.fail_on, status, f"{_DIED if run else _DEAD}: {error}")
+    for file in settings.output:
+        write_output(file, run, gate)
+    if show.json:
+        print(json.dumps(document(run, gate), ensure_ascii=False, allow_nan=False))
+    print(plain(f"trompe: {error}"), file=sys.stderr)
+    print(f"gate       undecided: {f'{_DIED}; go on with --resume' if run else _DEAD}", file=sys.stderr)
+    return _UNDECIDED
 
 
 def _say_plan(prepared: Any, where: Any) -> None:

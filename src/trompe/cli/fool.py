@@ -11,6 +11,7 @@ from trompe.cli.parse import Show, parse, plain
 from trompe.settings import FoolSettings
 
 Judges = Callable[[Any], Any]
+_PAGE = "report.html"
 
 
 def run(words: list[str]) -> int:
@@ -30,7 +31,7 @@ def drive(
     Args:
         session: What to do.
         show: What is printed, and how.
-        page: Whether to write the page where there is none yet.
+        page: Whether to write the page where there is none of the finished run yet.
         outputs: Files to write beside the run.
         judge: Makes the gate's verdict of the finished run, where there are conditions.
 
@@ -43,36 +44,40 @@ def drive(
     _watch(session, quiet=show.quiet or show.json)
     run = session.finish()
     found = session.verification or confirm(run, session.attempt.target)
-    path = run.folder / "report.html"
-    if page and not path.exists():
+    if page and (session.verification or not (run.folder / _PAGE).exists()):  # one of before the end is out of date
         from trompe.showing.report import report
 
         report(run.folder)
     gate = judge(run) if judge is not None else None
-    for file in outputs:
+    if outputs:
         from trompe.showing.gates import write_output
 
-        write_output(file, run, gate)
-    if show.json:
-        from trompe.run.results import results
-        from trompe.showing.gates import gate_items
-
-        more = {} if gate is None else {"gate": gate_items(gate)}
-        print(json.dumps({**results(run), **more}, ensure_ascii=False, allow_nan=False))
-    else:
-        from trompe.cli.summary import describe
-
-        _sheet(run, quiet=show.quiet)
-        for line in describe(run):
-            print(plain(line))
-        print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
-        print(f"page       {path if path.exists() else f'trompe report {run.folder}'}")
-        print(f"again      trompe rerun {run.folder} --out NEW")
-        for line in gate.lines() if gate is not None else ():
-            print(plain(line))
+        for file in outputs:
+            write_output(file, run, gate)
+    _say(run, found, gate, show)
     if not found.passed:
         return 3
     return 0 if gate is None else int(gate.exit_code)
+
+
+def _say(run: Any, found: Any, gate: Any, show: Show) -> None:
+    """What came of a finished run, on standard output."""
+    if show.json:
+        from trompe.showing.gates import document
+
+        print(json.dumps(document(run, gate), ensure_ascii=False, allow_nan=False))
+        return
+    from trompe.cli.summary import describe
+
+    _sheet(run, quiet=show.quiet)
+    for line in describe(run):
+        print(plain(line))
+    path = run.folder / _PAGE
+    print(f"verified   {found}" if found.passed else f"VERIFICATION FAILED   {found}")
+    print(f"page       {path if path.exists() else f'trompe report {run.folder}'}")
+    print(f"again      trompe rerun {run.folder} --out NEW")
+    for line in gate.lines() if gate is not None else ():
+        print(plain(line))
 
 
 def _sheet(run: Any, *, quiet: bool) -> None:
@@ -107,6 +112,7 @@ def _watch_one(session: Any, step: Any, steps: Any, *, quiet: bool) -> Any:
 
     attempt, search = session.attempt, session.current
     plan, names = attempt.plan, attempt.niches.names
+    count = len(set(names) - session.about.spared)
     began, before = time.monotonic(), step.evaluations
     tiles, (_, height, width) = Tiles(names), attempt.target.spec.shape
     below = tiles if supported(Console(stderr=True), height, width) else None
@@ -116,7 +122,7 @@ def _watch_one(session: Any, step: Any, steps: Any, *, quiet: bool) -> Any:
             tiles.follow(step)
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"
             rate = (step.evaluations - before) / max(time.monotonic() - began, 1e-3)
-            top = f"{step.statistics['confident@0.9999']:.0f} of {len(names)} at 99.99 %"
+            top = f"{step.statistics['confident@0.9999']:.0f} of {count} at 99.99 %"
             watch.tell(plan.generation(step.number), f"median {middle}  {top}  {rate:,.0f}/s")
             step = next(steps, None)
     return step

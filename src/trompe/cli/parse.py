@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 from dataclasses import dataclass, make_dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -13,6 +13,7 @@ COMMANDS = {
     "fool": ("see", "make images that mean nothing and that a classifier is certain about"),
     "film": ("see", "show how the strongest image of a class grew, as an animated picture"),
     "draw": ("see", "draw an image that a small network painted at any size, with the network's formula and graph"),
+    "read": ("see", "write a page on which people say what they see in a run's images: a check, a quiz, a study"),
     "inspect": ("judge", "what a classifier is, what is strange about it, which preprocessing suits it"),
     "audit": ("judge", "try every method on a classifier, in one run"),
     "compare": ("judge", "two runs, class by class"),
@@ -57,17 +58,54 @@ def parse(command: str, settings: type[S], words: list[str]) -> tuple[S, Show]:
     """
     both = make_dataclass("Options", [("settings", settings), ("show", Show)], frozen=True)
     both.__doc__ = settings.__doc__
-    complaint = io.StringIO()
+    complaint, given = io.StringIO(), gathered(settings, words)
     try:
         with contextlib.redirect_stderr(complaint):
             options: Any = tyro.cli(
-                both, args=words, prog=f"trompe {command}", description=settings.__doc__, config=_CONFIG
+                both, args=given, prog=f"trompe {command}", description=settings.__doc__, config=_CONFIG
             )
     except SystemExit as end:
         if not end.code:
             raise
         raise UsageError(_one_line(command, complaint.getvalue())) from None
     return cast("S", options.settings), options.show
+
+
+def gathered(settings: type[Any], words: list[str]) -> list[str]:
+    """The words, with an option that takes several values and is given several times given once, with all of them.
+
+    Otherwise the last would silently replace the others: of a gate, the conditions before it.
+    """
+    parts: list[list[str]] = [[]]
+    first: dict[str, list[str]] = {}
+    several = _several(settings)
+    for word in words:
+        head, equals, value = word.partition("=")
+        name = several.get(head) if word.startswith("-") else None
+        if name is None and not word.startswith("-"):
+            parts[-1].append(word)
+            continue
+        part = [head, *([value] if equals else [])] if name else [word]
+        if name in first:
+            first[name] += part[1:]
+            parts.append(first[name])
+        else:
+            parts.append(part)
+            if name:
+                first[name] = part
+    return [word for i, part in enumerate(parts) if not any(part is other for other in parts[:i]) for word in part]
+
+
+def _several(settings: type[Any]) -> dict[str, str]:
+    """Every spelling of an option that takes several values, and which it is; but for those that tyro gathers."""
+    found: dict[str, str] = {}
+    for name, hint in get_type_hints(settings, include_extras=True).items():
+        notes = getattr(hint, "__metadata__", ())
+        if get_origin(get_args(hint)[0] if notes else hint) is not tuple or tyro.conf.UseAppendAction in notes:
+            continue
+        aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
+        found |= dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}", *aliases), name)
+    return found
 
 
 def plain(text: str) -> str:

@@ -9,12 +9,15 @@ from trompe.settings import ReportSettings
 def run(words: list[str]) -> int:
     """Run the command; returns its exit code."""
     settings, show = parse("report", ReportSettings, words)
-    from trompe.showing.report import SHEET, report
+    from trompe.showing.report import PEOPLE, SHEET, report
 
     page = report(**vars(settings))
+    asked = {"people": str(page.with_name(PEOPLE))} if settings.answers else {}
     if show.json:
-        print(json.dumps({"page": str(page), "sheet": str(page.with_name(SHEET))}))
+        print(json.dumps({"page": str(page), "sheet": str(page.with_name(SHEET)), **asked}))
     else:
         print(f"page       {page}")
         print(f"sheet      {page.with_name(SHEET)}")
+        for file in asked.values():
+            print(f"people     {file}")
     return 0

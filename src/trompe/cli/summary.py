@@ -99,8 +99,9 @@ def _means(run: Run) -> list[str]:
 def _networks(run: Run) -> list[str]:
     """How large the networks are that paint the strongest images; nothing where no method has any."""
     found: dict[str, list[Painter]] = {}
-    for (search, _), painter in painters(run).items():
-        found.setdefault(run.searches[search].method, []).append(painter)
+    for (search, niche), painter in painters(run).items():
+        if run.searches[search].niches[niche] not in run.about.spared:
+            found.setdefault(run.searches[search].method, []).append(painter)
     sizes = {method: middle_size(networks) for method, networks in found.items()}
     return [
         f"networks   {method}: median {nodes:g} nodes, {connections:g} connections"

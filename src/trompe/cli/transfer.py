@@ -23,8 +23,8 @@ def run(words: list[str]) -> int:
 
 def _lines(found: Any) -> list[str]:
     lines = []
-    for target in dict.fromkeys(row.target for row in found.rows):
-        rows = [row for row in found.rows if row.target == target]
+    for target, key in dict.fromkeys((row.target, row.fingerprint) for row in found.rows):
+        rows = [row for row in found.rows if row.fingerprint == key]
         lines += [
             f"{found.source} to {target}: how many images get their own class, or any, with that confidence or more",
             "",
@@ -32,6 +32,8 @@ def _lines(found: Any) -> list[str]:
         lines += [*_table(rows, found.levels), ""]
         missing = dict.fromkeys(label for row in rows for label in row.missing)
         lines += [f"no such class: {', '.join(missing)}; not counted under same class"] if missing else []
+        spared = dict.fromkeys(label for row in rows for label in row.spared)
+        lines += [f"harmless there, or for none of these: {', '.join(spared)}; in no count"] if spared else []
     return [*lines, *found.notes]
 
 

@@ -30,7 +30,8 @@ def check_outputs(outputs: Outputs, rows: int, labels: Sequence[str], where: str
     """Refuse answers that cannot be judged.
 
     Raises:
-        TargetError: Not one row an input, not one column a label, or a logit that is NaN or +infinity.
+        TargetError: Not one row an input, not one column a label, or a logit that is NaN or +infinity; or features
+            that are not one row of numbers an input.
     """
     logits = outputs.logits
     if tuple(logits.shape) != (rows, len(labels)):
@@ -39,6 +40,14 @@ def check_outputs(outputs: Outputs, rows: int, labels: Sequence[str], where: str
             got=f"shape {tuple(logits.shape)}",
             where=where,
             do="Check that the model has one output a class and that the labels are its labels.",
+        )
+    features = outputs.features
+    if features is not None and (features.ndim != 2 or len(features) != rows or not bool(features.isfinite().all())):
+        raise TargetError(
+            expected=f"features of shape ({rows}, d), all of them numbers",
+            got=f"shape {tuple(features.shape)}" + ("" if bool(features.isfinite().all()) else " with NaN or infinity"),
+            where=where,
+            do="Name another layer.",
         )
     # A finite sum is proof that all is well, at a fraction of the cost; only otherwise is each entry looked at.
     if bool(torch.isfinite(logits.sum())):

@@ -30,6 +30,10 @@ class TargetError(TrompeError, ValueError):
     """A classifier answers in a way that cannot be judged."""
 
 
+class NoAnswer(TargetError):  # noqa: N818
+    """A classifier does not answer at all for now: its server is down, overloaded or out of reach."""
+
+
 class DataError(TrompeError, OSError):
     """A data set cannot be had, or is not what it claims to be."""
 

@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from trompe.core.types import Classwise, Images, Levels, Logits, Outputs, Rows
@@ -72,6 +72,26 @@ def class_log_odds(logits: Logits, classes: Rows, link: Link = "softmax") -> Flo
     if link == "independent":
         return own
     return own - z.scatter(1, column, -math.inf).logsumexp(1)
+
+
+def superclass_log_odds(logits: Logits, members: Int64[Tensor, " members"]) -> Float64[Tensor, " n"]:
+    """Log-odds of several classes of a softmax together against all others, in float64.
+
+    ``logsumexp(z_j, j in members) - logsumexp(z_j, j not in members)``: the log-odds of the sum of their probabilities,
+    which itself reads 1.0 where the others no longer count.
+
+    Args:
+        logits: Shape (n, classes), any float type.
+        members: Int64, columns, each once; at least one, and not all.
+
+    Example:
+        >>> superclass_log_odds(torch.tensor([[800.0, 800.0, 0.0]]), torch.tensor([0, 1]))[0].item() - math.log(2)
+        800.0
+    """
+    z = logits.to(torch.float64)
+    inside = torch.zeros(z.shape[1], dtype=torch.bool)
+    inside[members] = True
+    return z[:, inside].logsumexp(1) - z[:, ~inside].logsumexp(1)
 
 
 def _sum_before(weight: Tensor) -> Tensor:

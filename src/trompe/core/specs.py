@@ -12,6 +12,9 @@ from torch import Tensor
 
 from trompe.core.errors import BadInput, RunError
 
+UNREADABLE = (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises of a file that is missing, damaged, no image, or far too large."""
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -78,7 +81,7 @@ class ImageSpec:
         try:
             with Image.open(path, formats=["PNG"]) as image:
                 rows = numpy.array(image)
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as cause:
+        except UNREADABLE as cause:
             raise RunError(
                 expected="a PNG written by trompe",
                 got=f"{type(cause).__name__} ({cause})",

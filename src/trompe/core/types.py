@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
@@ -152,6 +153,33 @@ class Outputs:
     logits: Logits
     slack: Float[Tensor, "n classes"] | None = None
     features: Float[Tensor, "n features"] | None = None
+
+    def take(self, rows: Tensor | slice) -> "Outputs":
+        """What was said of the inputs at the given rows."""
+        slack, features = self.slack, self.features
+        return Outputs(
+            self.logits[rows], None if slack is None else slack[rows], None if features is None else features[rows]
+        )
+
+    @staticmethod
+    def join(parts: "Sequence[Outputs]") -> "Outputs":
+        """What was said of the inputs of several batches, at least one, in order."""
+        slack = [part.slack for part in parts if part.slack is not None]
+        features = [part.features for part in parts if part.features is not None]
+        return Outputs(
+            torch.cat([part.logits for part in parts]),
+            torch.cat(slack) if slack else None,
+            torch.cat(features) if features else None,
+        )
+
+    def detach(self) -> "Outputs":
+        """The same without a gradient."""
+        slack, features = self.slack, self.features
+        return Outputs(
+            self.logits.detach(),
+            None if slack is None else slack.detach(),
+            None if features is None else features.detach(),
+        )
 
 
 class Target(Protocol):

@@ -8,10 +8,11 @@ from typing import Literal
 import numpy
 import torch
 from jaxtyping import Int64
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from trompe.core.errors import DataError
+from trompe.core.specs import UNREADABLE
 from trompe.core.types import Levels
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
@@ -129,7 +130,7 @@ def _read(path: Path, shape: tuple[int, ...], fit: str) -> Tensor:
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened).convert(_MODES[channels])
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as cause:
+    except UNREADABLE as cause:
         raise DataError(
             expected="an image that can be read",
             got=f"{type(cause).__name__} ({cause})",

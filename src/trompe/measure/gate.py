@@ -18,6 +18,8 @@ METRICS = ("confident", "fooled", "open-trials", "looks", "above-natural", "wors
 READ = ("fooled", "open-trials")
 """Those that only readers can decide."""
 _AT_LEVEL = ("confident", "looks", *READ)
+_WRONG_BELOW = {"confident": False, "fooled": False, "open-trials": False, "looks": True, "above-natural": False}
+"""Of a metric with a number: whether a low value is what is wrong; a condition the other way fails what is good."""
 _NAMED = ("operating", "tpr95")
 _FORM = re.compile(
     r"\s*(?P<metric>[a-z-]+)(@(?P<level>[a-z0-9.]+))?\s*((?P<op><=|>=|<|>)\s*(?P<number>[0-9.eE+-]+))?\s*"
@@ -79,7 +81,7 @@ def parse_condition(text: str) -> Condition:
     """A condition from a text.
 
     Raises:
-        BadInput: It is none; the message lists what there is.
+        BadInput: It is none, and the message lists what there is; or it would fail a target for being good.
 
     Example:
         >>> parse_condition("looks@operating < 500").level
@@ -107,7 +109,22 @@ def parse_condition(text: str) -> Condition:
             where="--fail-on",
             do="For example --fail-on 'confident@0.99 > 0.2'; L is a confidence, operating or tpr95.",
         )
-    return Condition(" ".join(text.split()), metric, level, op, value)
+    condition = Condition(" ".join(text.split()), metric, level, op, value)
+    _check_direction(condition)
+    return condition
+
+
+def _check_direction(one: Condition) -> None:
+    if one.metric not in _WRONG_BELOW or _WRONG_BELOW[one.metric] == (one.op in ("<", "<=")):
+        return
+    meant = one.text.translate(str.maketrans("<>", "><"))
+    few = "few looks are what is wrong" if _WRONG_BELOW[one.metric] else "a large share is what is wrong"
+    raise BadInput(
+        expected=f"what must not be: of {one.metric}, {few}",
+        got=f"{one.text!r}, which fails a target for being good",
+        where="--fail-on",
+        do=f"Say {meant!r}.",
+    )
 
 
 def judge_condition(condition: Condition, measured: Measured | None, hidden: Sequence[str]) -> Judged:

@@ -100,6 +100,8 @@ class Surviving:
     def judge(self, inputs: Images) -> Outputs:
         """The lowest log-odds of each class over the image and its versions, with the smallest slack.
 
+        Features are those of the image itself.
+
         Raises:
             BadInput: Not float32 in [0, 1] of the target's shape.
         """
@@ -110,7 +112,7 @@ class Surviving:
         odds = torch.stack([log_odds(each.logits, self.target.link) for each in outputs])
         slack = [each.slack for each in outputs if each.slack is not None]
         lowest = odds.clamp(-VALUE_LIMIT, VALUE_LIMIT).amin(0)
-        return Outputs(lowest, torch.stack(slack).amin(0) if slack else None)
+        return Outputs(lowest, torch.stack(slack).amin(0) if slack else None, outputs[0].features)
 
     def around(self, target: Target) -> "Surviving":
         """The same transforms of another target."""

@@ -63,6 +63,17 @@ class About:
         found = (describe_versions(judge), describe_machine(), _commit(), created)
         return cls(settings, target, judge, encoding, levels, *found, search)
 
+    @property
+    def spared(self) -> frozenset[str]:
+        """Labels that stay out of every rate: the harmless, and the one for none of these."""
+        return frozenset({*self.target.get("harmless", ()), self.target.get("abstain", "")} - {""})
+
+    @property
+    def superclasses(self) -> dict[str, list[str]]:
+        """Labels by superclass, as they were declared; empty where none were."""
+        found: dict[str, list[str]] = self.target.get("declared", {}).get("superclasses", {})
+        return found
+
     def to_items(self) -> dict[str, Any]:
         """Every field by name, JSON-ready."""
         return asdict(self)

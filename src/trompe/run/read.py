@@ -153,9 +153,8 @@ class Run:
     @property
     def labels_that_count(self) -> tuple[str, ...]:
         """The classes attempted, each once, but for the harmless and the abstaining: those stay out of every rate."""
-        target = self.about.target
-        spared = {*target.get("harmless", ()), target.get("abstain", "")}
-        return tuple(label for label in dict.fromkeys(record.label for record in self.classes) if label not in spared)
+        attempted = dict.fromkeys(record.label for record in self.classes)
+        return tuple(label for label in attempted if label not in self.about.spared)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -231,6 +230,11 @@ class Run:
     def judgements(self) -> dict[tuple[int, int, float], float]:
         """Verified log-odds by search, niche and level (0 for the strongest image); empty where not verified."""
         return dict(self._judgements)
+
+    def superclasses(self) -> dict[tuple[int, int, float, str], float]:
+        """Verified log-odds by search, niche, level (0 for the strongest) and superclass; empty where not measured."""
+        rows = self.measured.get("superclasses", {}).get("rows", ())
+        return {(search, niche, level, name): odds for search, niche, level, name, odds in rows}
 
     def survival(self) -> dict[tuple[int, int, float, str], float]:
         """Log-odds by search, niche, level (0 for the strongest image) and transform; empty where not measured."""

@@ -85,6 +85,7 @@ def read_spec(run: Run) -> ImageSpec:
 def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
     judgements, survival, reads = run.judgements(), counted(run), reads_of(run)
+    told = run.superclasses()
     return {
         "first_line": first_line(run.about.target),
         "schema_version": RESULTS_VERSION,
@@ -94,7 +95,8 @@ def results(run: Run) -> dict[str, Any]:
         "settings": {key: NOT_SET if value is None else value for key, value in run.about.settings.items()},
         "judge": run.about.judge,
         "classes": [
-            {**_class_entry(run, record, judgements), **_reads_entry(run, record, reads)} for record in run.classes
+            _class_entry(run, record, judgements) | _superclasses(run, record, told) | _reads_entry(run, record, reads)
+            for record in run.classes
         ],
         "summary": {**_summary(run, judgements), **({"fooled": _fooled(run, reads)} if _asked(run) else {})},
         **({"survival": [asdict(each) for each in survival]} if survival else {}),
@@ -177,6 +179,19 @@ def _images(run: Run, reads: Reads, method: str) -> dict[str, Any]:
         }
         for which in WHICH
     }
+
+
+def _superclasses(run: Run, record: ClassRecord, told: dict[tuple[int, int, float, str], float]) -> dict[str, Any]:
+    """By superclass of the class, how sure the target is of the strongest image; nothing where none is declared."""
+    why = run.measured.get("superclasses", {}).get("not_measured")
+    missing = f"{NOT_MEASURED}: {why}" if why else NOT_MEASURED
+    found: dict[str, Any] = {}
+    for name, members in run.about.superclasses.items():
+        if record.label in members:
+            odds = told.get((record.search, record.niche, 0.0, name))
+            known = {} if odds is None else {"verified_confidence": probability(odds), "verified_log_odds": odds}
+            found[name] = known or missing
+    return {"superclasses": found} if run.about.superclasses else {}
 
 
 def _summary(run: Run, judgements: dict[tuple[int, int, float], float]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def questions(target: dict[str, Any]) -> list[str]:
 
 def passed(rows: Sequence[dict[str, Any]]) -> bool:
     """Whether some method reached nearly every class of the control."""
-    return any(row["reached"] >= ENOUGH * row["attempted"] for row in rows)
+    return any(row["attempted"] > 0 and row["reached"] >= ENOUGH * row["attempted"] for row in rows)
 
 
 def reservations(run: Run) -> list[str]:

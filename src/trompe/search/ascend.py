@@ -55,7 +55,8 @@ def ascend(
 
     A float genome is moved; what is judged is its expression on the grid, with a straight-through gradient. Nothing of
     that is stored: a search taken up in the middle of a turn computes the turn again from its start, without
-    recording, counting or offering anything anew, and goes on to the same bits.
+    recording, counting or offering anything anew, and goes on to the same bits. In a later round (see `Turn`) a class
+    begins again, at another start.
 
     Reference: Nguyen 2015, section 3.9.
 
@@ -81,7 +82,7 @@ def ascend(
         if climbers is not None:
             members = members[~climbers.stuck[members]]
         if climbers is None or not len(members):
-            following = turn.next(archive.elites.value, plan)
+            following = turn.next(archive.elites.value, plan, tally.evaluations)
             if following is None:
                 return
             turn, climbers, members = following, way.begin(following), torch.arange(len(following.niches))

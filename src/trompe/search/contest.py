@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import median
 from typing import Generic
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trompe.core.numerics import level_odds
-from trompe.core.types import Candidates, Encoding, G, Niches, Outputs, Step
+from trompe.core.types import Candidates, Encoding, G, Niches, Outputs, Rows, Step
 from trompe.search.archive import Archive
 from trompe.search.judge import Judge, with_threads
 
@@ -33,7 +34,8 @@ class Plan:
         initial: Candidates of the random beginning, which is step 0.
         budget: Evaluations in all, at most; None for as many as the generations take.
         goal: Log-odds from which on a class is no longer worked on, where classes are worked on one by one.
-        groups: How many groups of classes take turns; 0 where all compete at once.
+        groups: How many groups of classes take turns; 0 where all compete at once. Several share a budget out evenly;
+            see `trompe.search.turns.Turn`.
 
     Example:
         >>> plan = Plan(seed=0, generations=3, population=200, batch=50)
@@ -73,7 +75,8 @@ class Plan:
 
     def ended_by(self, number: int, evaluations: int) -> str:
         """Why a search that ran out ended: ``generations``, or ``budget`` where that came first."""
-        return "budget" if number < self.last and not self.admitted(1, evaluations) else "generations"
+        over = not self.groups and number >= self.last
+        return "budget" if not over and not self.admitted(1, evaluations) else "generations"
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,19 @@ class Contest(Generic[G]):
         judge: Asks the target.
         niches: Turn its answers into bids.
         levels: Confidence levels that statistics count.
+        spared: Names of niches that stay out of statistics: harmless classes, and the one for none of these.
     """
 
     encoding: Encoding[G]
     judge: Judge
     niches: Niches
     levels: Sequence[float]
+    spared: frozenset[str] = frozenset()
+
+    @cached_property
+    def counted(self) -> Rows:
+        """The niches that statistics are about."""
+        return torch.tensor([i for i, name in enumerate(self.niches.names) if name not in self.spared]).long()
 
     def hold(self, archive: Archive[G], genomes: G, parents: Tensor, tally: Tally) -> Hold[G]:
         """Judge these genomes and offer them to the archive.
@@ -156,7 +166,7 @@ class Contest(Generic[G]):
             evaluations=tally.evaluations + n,
             forwards=tally.forwards + self.judge.forwards(n),
         )
-        statistics = archive_statistics(archive.elites.value, self.levels)
+        statistics = archive_statistics(archive.elites.value[self.counted], self.levels)
         statistics["takeovers"] = len(wins.niche)
         counts = (after.number, after.evaluations, after.forwards, after.backwards)
         return Step(*counts, wins, statistics, after.state), after

@@ -103,8 +103,7 @@ class Judge:
             raise _no_gradient(self.target, "answers whose gradient does not reach the inputs")
         if not bool(torch.isfinite(gradient).all()):
             raise _no_gradient(self.target, "a gradient that is not a number")
-        slack = None if outputs.slack is None else outputs.slack.detach()
-        return Slope(Outputs(outputs.logits.detach(), slack), heights.detach(), gradient)
+        return Slope(outputs.detach(), heights.detach(), gradient)
 
     def check_slope(self) -> None:
         """Make sure that a gradient can be taken through the target, by taking one.
@@ -131,10 +130,7 @@ class Judge:
             check_outputs(outputs, len(inputs), self.target.labels, f"target {self.target.name}")
             return outputs
         parts = [self._ask(batch) for batch in inputs.split(self.settings.batch)]
-        if len(parts) == 1:
-            return parts[0]
-        slack = [part.slack for part in parts if part.slack is not None]
-        return Outputs(torch.cat([part.logits for part in parts]), torch.cat(slack) if slack else None)
+        return parts[0] if len(parts) == 1 else Outputs.join(parts)
 
     def _ask(self, batch: Images) -> Outputs:
         n, size = len(batch), self.settings.batch
@@ -144,7 +140,7 @@ class Judge:
         check_outputs(outputs, size, self.target.labels, f"target {self.target.name}")
         if n == size:
             return outputs
-        return Outputs(outputs.logits[:n], None if outputs.slack is None else outputs.slack[:n])
+        return outputs.take(slice(n))
 
 
 def _no_gradient(target: Target, got: str) -> TargetError:

@@ -51,7 +51,7 @@ def squares(
     candidate for each class of the group that is below the goal: its current image with a square at a random place,
     each channel either 0 or 1. The current image of a class is the archive's, so a class goes on from whatever image
     is strongest for it, whoever it was made for; and a search taken up from a recorded archive goes on as if it had
-    never stopped.
+    never stopped. In a later round (see `Turn`) it goes on from there too, with squares as small as they had become.
 
     Reference: Andriushchenko 2020 (Square Attack, the L-infinity form).
 
@@ -77,7 +77,7 @@ def squares(
     while True:
         members = turn.open(archive.elites.value, plan)
         if not len(members):
-            following = turn.next(archive.elites.value, plan)
+            following = turn.next(archive.elites.value, plan, tally.evaluations)
             if following is None:
                 return
             turn, members = following, torch.arange(len(following.niches))
@@ -85,10 +85,10 @@ def squares(
         if not len(members):
             return
         stream = Stream(plan.seed, f"squares/{contest.encoding.name}", tally.number + 1)
-        if turn.steps and archive.elites.genomes is not None:
+        if (turn.steps or turn.before) and archive.elites.genomes is not None:
             niches = turn.niches[members]
             images = contest.encoding.express(archive.elites.genomes.take(niches))
-            side = settings.side(turn.steps - 1, *images.shape[2:])
+            side = settings.side(turn.before + turn.steps - 1, *images.shape[2:])
             genomes, mothers = encoding.paint(paint_squares(images, side, stream)), archive.elites.ids[niches]
         else:
             genomes = begin(contest.encoding, target, settings.start, len(members), stream)

@@ -9,6 +9,7 @@ from trompe.run.about import NOT_MEASURED
 from trompe.run.trust import passed
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.showing.evidence import Evidence
+from trompe.showing.people import people_trust
 from trompe.showing.remedies import remedies
 from trompe.showing.tiles import say_method
 from trompe.showing.words import not_measured, say_count, say_level, say_some
@@ -49,6 +50,7 @@ def trust(evidence: Evidence) -> list[Fact]:
         ("Positive control", _control(evidence)),
         ("Findings about the target", _findings(evidence)),
         ("Readers", _readers(evidence)),
+        ("People", people_trust(evidence)),
         ("Survival", _survival(evidence)),
         ("Repeats", _repeats(evidence)),
     ]
@@ -76,17 +78,22 @@ def again(evidence: Evidence) -> list[Fact]:
 
 
 def command(evidence: Evidence) -> str:
-    """The command line that makes this run again; empty where the run was not made by one."""
+    """The command line that makes this run again; empty where the run was not made by one.
+
+    Headers of a remote target are in it as NAME=VARIABLE: a run knows the name of what holds a secret, and no more.
+    """
     about, parts = evidence.run.about, []
     verb = about.settings.get("command", "")
-    if verb not in _COMMANDS or evidence.own.target is None:
+    if verb not in _COMMANDS or (evidence.own.target is None and "remote" not in about.target):
         return ""
     known = {field.name: field for field in fields(_COMMANDS[verb]) if field.name not in ("target", "out", "resume")}
     for name, field in known.items():
         value = about.settings.get(name, _default(field.default))
+        if value == _default(field.default):
+            continue
         if value is False:
             parts.append(f"--no-{name.replace('_', '-')}")
-        elif value != _default(field.default):
+        else:
             parts += [
                 f"--{name.replace('_', '-')}",
                 *(str(one) for one in (value if isinstance(value, list) else [value])),

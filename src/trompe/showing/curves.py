@@ -1,17 +1,12 @@
 """How hard it was: what the archive held against evaluations, as lines on a logarithmic axis."""
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
-
 from trompe.core.numerics import level_odds
-from trompe.run.read import SearchRecord
-from trompe.search.contest import archive_statistics
 from trompe.showing.evidence import Evidence
 from trompe.showing.names import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Box, Place, dense, free_place
 from trompe.showing.networks import read_own_card
@@ -71,7 +66,7 @@ class _Series:
 
 def charts(evidence: Evidence) -> list[Chart]:
     """Median confidence, and classes confident, against evaluations; empty before the first step."""
-    steps = {search.number: _steps(evidence, search) for search in evidence.run.searches}
+    steps = {search.number: evidence.run.steps(search.number) for search in evidence.run.searches}
     classes = max(len(evidence.labels), 1)
     highest = max(evidence.run.about.levels)
     key = f"confident@{highest:g}"
@@ -89,24 +84,6 @@ def has_paper(evidence: Evidence) -> bool:
     card = read_own_card(evidence.own, evidence.run)
     methods = {search.method for search in evidence.run.searches}
     return card is not None and card.data == "mnist" and _PAPER_METHOD in methods
-
-
-def _steps(evidence: Evidence, search: SearchRecord) -> list[dict[str, Any]]:
-    """Statistics of every step over the classes that count; where all do, as they were recorded."""
-    steps = evidence.run.steps(search.number)
-    rows = [row for row, label in enumerate(search.niches) if label not in evidence.spared]
-    if len(rows) == len(search.niches):
-        return steps
-    value = torch.full((len(search.niches),), -math.inf, dtype=torch.float64)
-    changes = deque(evidence.run.takeovers(search.number))
-    found = []
-    for step in steps:
-        while changes and changes[0].step <= step["number"]:
-            change = changes.popleft()
-            value[change.niche] = change.value
-        counted = archive_statistics(value[rows], evidence.run.about.levels)
-        found.append({"evaluations": step["evaluations"], **counted})
-    return found
 
 
 def _series(evidence: Evidence, steps: dict[int, list[dict[str, Any]]], key: str) -> list[_Series]:

@@ -1,7 +1,9 @@
 """Everything a page may say, gathered once; what is not in here cannot be claimed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -16,6 +18,8 @@ from trompe.showing.networks import Natural, Network, natural, own_network, seco
 from trompe.showing.pictures import Press
 from trompe.verbs.audit import answers_of
 from trompe.verbs.gate import best_odds
+from trompe.verbs.people import People
+from trompe.verbs.transfer import read_transfers
 
 Key = tuple[int, int, float]
 """Search, niche and level of a kept image; level 0 for the strongest."""
@@ -40,6 +44,9 @@ class Evidence:
         strips: The lineage of the strongest image, by search and niche.
         painters: The network behind it, where one painted it.
         reads: What readers said of the kept images.
+        people: What people saw in the images; None where nobody was asked.
+        transfers: What `trompe transfer` measured of this run, one entry a classifier; empty where it was not asked to.
+        said: What else must be known before anything is believed, one sentence each.
     """
 
     run: Run
@@ -56,6 +63,9 @@ class Evidence:
     strips: dict[Place, list[Ancestor]]
     painters: dict[Place, Painter]
     reads: Reads
+    people: People | None = None
+    transfers: Sequence[dict[str, Any]] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -74,6 +84,11 @@ class Evidence:
         """What was kept for the classes that count."""
         count = set(self.labels)
         return [record for record in self.run.classes if record.label in count]
+
+    @cached_property
+    def superclasses(self) -> dict[tuple[int, int, float, str], float]:
+        """Log-odds that verification found for superclasses, by key of the image and name."""
+        return self.run.superclasses()
 
     @property
     def strongest(self) -> list[float]:
@@ -117,8 +132,11 @@ def shown_images(record: ClassRecord, level: float) -> list[tuple[Key, Kept]]:
             for kept in (record.first(level), record.strongest) if kept]  # fmt: skip
 
 
-def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evidence:
-    """Read the run, ask its target and a second network about the images that are shown."""
+def gather(
+    run: Run, *, public: bool = False, second: str | None = None, people: People | None = None,
+    said: tuple[str, ...] = (),
+) -> Evidence:  # fmt: skip
+    """Read the run, ask its target and a second network about the images that are shown; ``said`` goes above all."""
     level = SHOWN_LEVEL if SHOWN_LEVEL in run.about.levels else max(run.about.levels)
     images = dict(pair for record in run.classes for pair in shown_images(record, level))
     press = Press.of(len(run.classes), len(images), run.shape)
@@ -129,7 +147,14 @@ def gather(run: Run, *, public: bool = False, second: str | None = None) -> Evid
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
         verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run), reads=reads_of(run),
+        people=people, transfers=_transfers(run), said=said,
     )  # fmt: skip
+
+
+def _transfers(run: Run) -> list[dict[str, Any]]:
+    told = read_transfers(run.folder)
+    entries: list[dict[str, Any]] = told["transfers"] if told.get("from") == run.about.target["name"] else []
+    return entries
 
 
 def _answers(real: Natural | None) -> list[Answer]:

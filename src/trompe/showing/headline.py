@@ -6,6 +6,7 @@ from statistics import median
 from trompe.measure.trials import Measured
 from trompe.run.trust import first_line, reservations
 from trompe.showing.evidence import Evidence
+from trompe.showing.people import people_figure, people_sentence
 from trompe.showing.seen import fooled_sentence, say_classes
 from trompe.showing.words import not_measured, say, say_count, say_level
 
@@ -18,7 +19,6 @@ _GROWN = {
     "pixels-scatter": "random noise",
     "cppn-scatter": "random shapes",
 }
-_UNREAD = "Whether a person can read them was not measured."
 
 
 @dataclass(frozen=True)
@@ -45,31 +45,42 @@ def warnings(evidence: Evidence) -> list[str]:
         said.append(f"Verified values differ from the recorded ones by up to {max(gaps):.2g} in log-odds.")
     if not kept:
         said.append("No image has been recorded.")
-    return said
+    return [*evidence.said, *said]
 
 
 def sentence(evidence: Evidence) -> str:
     """What the target gave to what, in how many classes, after how many looks."""
-    name, readers = evidence.run.about.target["name"], _UNREAD
+    name = evidence.run.about.target["name"]
     attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
-        return f"{name} was asked about {attempted}; no image has been recorded. {readers}"
+        return f"{name} was asked about {attempted}; no image has been recorded. {people_sentence(evidence)}"
     made = pictures(evidence)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
-            found = evidence.reads.at(level)
-            readers = fooled_sentence(evidence, found) if isinstance(found, Measured) else _UNREAD
             count, best = max(len(looks), evidence.reached(level)), _best(evidence)
             return (
                 f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {attempted} "
-                f"attempted{best} (median {say_count(median(looks))} looks at its answers). {readers}"
+                f"attempted{best} (median {say_count(median(looks))} looks at its answers). {_read(evidence, level)}"
             )
     spent = sum(search.evaluations for search in evidence.run.searches)
-    readers = readers if evidence.reads.lacking else "No class is confident, and so none is fooled."
     return (
         f"{name} gave at most {say(max(evidence.strongest))} to {made} in {attempted} attempted "
-        f"within {say_count(spent)} looks at its answers. {readers}"
+        f"within {say_count(spent)} looks at its answers. {_read(evidence, None)}"
     )
+
+
+def _read(evidence: Evidence, level: float | None) -> str:
+    """What machines and people can read of what reached a level; None where none was reached."""
+    found = evidence.reads.at(evidence.level if level is None else level)
+    if not isinstance(found, Measured):
+        return people_sentence(evidence)
+    said = "No class is confident, and so none is fooled." if level is None else fooled_sentence(evidence, found)
+    return f"{said} {people_sentence(evidence)}" if _asked(evidence) else said
+
+
+def _asked(evidence: Evidence) -> bool:
+    """Whether people read the pictures: what they say goes before what machines do."""
+    return evidence.people is not None and evidence.people.rates is not None
 
 
 def pictures(evidence: Evidence) -> str:
@@ -107,8 +118,8 @@ def figures(evidence: Evidence) -> list[Figure]:
 
 def _fooled(evidence: Evidence) -> Figure:
     found = evidence.reads.at(evidence.level)
-    if not isinstance(found, Measured):
-        return Figure(not_measured(), "readable share: no reader, human or machine, judged these images")
+    if _asked(evidence) or not isinstance(found, Measured):
+        return Figure(*people_figure(evidence))
     low, high = found.pairs.low.count, found.pairs.high.count
     ends = f"no reader ({low}), or not every one ({high}), reads" if low != high else "no reader reads"
     words = f"classes fooled at {say_level(evidence.level)}: with a picture that {ends} as the class"

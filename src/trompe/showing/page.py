@@ -15,6 +15,7 @@ from trompe.showing.account import account
 from trompe.showing.evidence import Evidence
 from trompe.showing.headline import figures, sentence, warnings
 from trompe.showing.natural import gallery
+from trompe.showing.people import people_section
 from trompe.showing.pictures import MANY
 from trompe.showing.readable import readable
 from trompe.showing.tables import control_table, reached_table, repeats_table, survival_table, transfer
@@ -26,11 +27,11 @@ _IN_A_ROW = 5
 
 def render(evidence: Evidence) -> str:
     """The page as text. The same evidence gives the same text."""
-    script, run = _part("page.js"), evidence.run
+    script, run = part("page.js"), evidence.run
     methods = list(dict.fromkeys(search.method for search in run.searches))
-    return _template().render(
+    return template("page.html").render(
         evidence=evidence, run=run, target=run.about.target["name"], public=evidence.public,
-        script=Markup(script), policy=policy(script), style=Markup(_part("style.css")),  # noqa: S704  our own files
+        script=Markup(script), policy=policy(script), style=Markup(part("style.css")),  # noqa: S704  our own files
         first_line=first_line(run.about.target), unverified=doubted(run.about.target),
         spared=say_some(evidence.spared), control=control_table(evidence), warnings=warnings(evidence),
         sentence=sentence(evidence), figures=figures(evidence), tiles=tiles(evidence),
@@ -41,6 +42,7 @@ def render(evidence: Evidence) -> str:
         spread=spreads.spread(evidence), paper=spreads, calibration=spreads.calibration(evidence),
         readable=readable(evidence),
         transfer=transfer(evidence), survival=survival_table(evidence), account=account(evidence), say=say,
+        people=people_section(evidence),
         count=say_count, columns=columns(len(methods)), shape=_shape(run.shape),
     )  # fmt: skip
 
@@ -65,12 +67,13 @@ def policy(script: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of our own, which escapes whatever it is given and refuses what it is not given."""
     environment = Environment(
         loader=PackageLoader("trompe.showing"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_unbroken,
     )  # fmt: skip
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _shape(shape: tuple[int, int, int]) -> str:
@@ -84,5 +87,6 @@ def _unbroken(value: object) -> object:
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """The text of a style sheet or script of ours."""
     return files("trompe.showing").joinpath("templates", name).read_text(encoding="utf-8").strip()

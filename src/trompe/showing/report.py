@@ -1,5 +1,6 @@
 """`report`: a run as one page to look at, and its contact sheet."""
 
+import json
 from pathlib import Path
 
 from trompe.run import open_run
@@ -8,14 +9,16 @@ from trompe.run.sheet import contact_sheet, png
 from trompe.settings import ReportSettings
 from trompe.showing.evidence import gather
 from trompe.showing.page import render
+from trompe.verbs.answers import read_answers
 from trompe.verbs.keywords import keywords
+from trompe.verbs.people import People, people
 
-PAGE, SHEET = "report.html", "contact-sheet.png"
+PAGE, SHEET, PEOPLE = "report.html", "contact-sheet.png", "people.json"
 
 
 @keywords(ReportSettings)
 def report(settings: ReportSettings) -> Path:
-    """Write the page of a run, finished or not, and its contact sheet.
+    """Write the page of a run, finished or not, and its contact sheet; with answers, what people saw, too.
 
     Takes the fields of `ReportSettings`. The page is one file that needs nothing else and opens from disk.
 
@@ -24,11 +27,22 @@ def report(settings: ReportSettings) -> Path:
 
     Raises:
         RunError: No run, damaged, or the folder cannot be written.
-        BadInput: The second network is unknown.
+        BadInput: The second network is unknown, or a file of answers is malformed.
     """
     run = open_run(settings.run)
-    page = render(gather(run, public=settings.public, second=settings.second))
+    asked = people(run, read_answers(settings.answers)) if settings.answers else None
+    page = render(gather(run, public=settings.public, second=settings.second, people=asked))
     folder = Path(settings.out or run.folder)
+    if asked is not None:
+        write_whole(folder / PEOPLE, _people_file(asked, public=settings.public))
     write_whole(folder / SHEET, png(contact_sheet(run)))
     write_whole(folder / PAGE, page.encode())
     return folder / PAGE
+
+
+def _people_file(asked: People, *, public: bool) -> bytes:
+    content = asked.describe()
+    if public:
+        for rater in (*content["raters"], *content["apart"]):
+            del rater["name"]
+    return f"{json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()

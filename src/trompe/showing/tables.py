@@ -1,6 +1,7 @@
 """The same in numbers: looks to each level class by class, and what a second network says."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from trompe.core.numerics import level_odds
 from trompe.measure.statistics import Share
@@ -88,7 +89,13 @@ def say_share(share: Share) -> str:
 
 
 def transfer(evidence: Evidence) -> str:
-    """How many strongest images the second network gives the same class, in words."""
+    """How many strongest images other classifiers give the same class, in words.
+
+    What `trompe transfer` measured, with its base rates; otherwise what the second network says.
+    """
+    if evidence.transfers:
+        told = " ".join(_transferred(evidence, entry) for entry in evidence.transfers)
+        return f"{told} Networks agreeing shows that such images transfer, not that they can be read."
     if evidence.second.target is None or not evidence.opinions:
         return f"not measured: {evidence.second.reason or 'no image has been recorded'}."
     labels, level = evidence.run.about.target["labels"], evidence.level
@@ -103,3 +110,16 @@ def transfer(evidence: Evidence) -> str:
         f"of {len(found)} strongest images, {evidence.second.name} names {same} the same class, {sure} of them with at "
         f"least {say_level(level)}. Two networks agreeing shows that such images transfer, not that they can be read."
     )
+
+
+def _transferred(evidence: Evidence, entry: dict[str, Any]) -> str:
+    """One classifier's counts at the shown level, method by method: of the strongest images, and of the base rates."""
+    key, parts = f"{evidence.level:g}", []
+    for method in dict.fromkeys(row["method"] for row in entry["rows"]):
+        rows = [row for row in entry["rows"] if row["method"] == method]
+        said = [
+            f"{row['same'][key]} of {row['comparable']} {row['images']}" if row["comparable"] else
+            f"no {row['images']} of a class that it has" for row in rows
+        ]  # fmt: skip
+        parts.append(f"{', '.join(said)} ({method})")
+    return f"to {entry['target']}, the same class with at least {say_level(evidence.level)}: {'; '.join(parts)}."

@@ -37,6 +37,7 @@ class Plate:
     looks: str
     alternative: str
     verified: str
+    superclasses: list[tuple[str, str]]
     bars: list[Bar]
     bars_missing: str
     opinion: str
@@ -158,6 +159,7 @@ def _plate(evidence: Evidence, record: ClassRecord, key: Key, kept: Kept) -> Pla
         looks=say_count(kept.evaluations),
         alternative=f"A picture made by {record.method} that the network calls {record.label} with {says} ({title})",
         verified=_verified(evidence, key, kept),
+        superclasses=_superclasses(evidence, key, record.label),
         bars=[] if answers is None else _bars(evidence, answers, record.label),
         bars_missing=not_measured(evidence.own.reason),
         opinion=_opinion(evidence, key, record.label),
@@ -178,6 +180,16 @@ def _verified(evidence: Evidence, key: Key, kept: Kept) -> str:
         return "not verified: not read back from disk yet"
     gap = abs(found - kept.log_odds)
     return f"{say(found)}, {_EXACT if gap == 0 else f'{gap:.2g} apart in log-odds'}"
+
+
+def _superclasses(evidence: Evidence, key: Key, label: str) -> list[tuple[str, str]]:
+    """The superclasses of a class, and how sure the target is of each of them."""
+    told, why = evidence.superclasses, evidence.run.measured.get("superclasses", {}).get("not_measured")
+    return [
+        (name, say(told[*key, name]) if (*key, name) in told else not_measured(why or "not read back from disk yet"))
+        for name, members in evidence.run.about.superclasses.items()
+        if label in members
+    ]
 
 
 def _bars(evidence: Evidence, odds: Tensor, own: str) -> list[Bar]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from trompe.core.errors import TargetError
 from trompe.core.types import Target
 from trompe.targets.declaration import Declaration
-from trompe.targets.foreign import foreign
+from trompe.targets.foreign import check_no_layer, foreign
 from trompe.targets.partial import spread
 from trompe.targets.reading import FLOOR
 from trompe.targets.torch import from_module
@@ -82,6 +82,7 @@ def from_object(thing: object, declared: Declaration, name: str = "") -> Target:
     """
     name = name or getattr(thing, "name", "") or type(thing).__name__
     if callable(getattr(thing, "judge", None)) and callable(getattr(thing, "fingerprint", None)):
+        check_no_layer(declared, name)
         return cast("Target", thing)
     if isinstance(thing, nn.Module):
         return from_module(name, thing, declared)

@@ -100,7 +100,10 @@ class Declaration:
         threshold: Confidence from which on the product acts; 0.0 where there is none.
         harmless: Labels of which certainty about nonsense is the right answer ("background", "OK").
         abstain: The label that stands for "none of these": an image that it wins is not accepted; "" for none.
-        layer: Name of an inner layer of a torch module, for features; "" for none.
+        layer: Name of an inner layer of a torch module, as its ``named_modules`` say it: what it gives becomes
+            `Outputs.features`; "" for none.
+        superclasses: By name, labels that together are one thing (every breed is a dog); or the path of a TOML file
+            that says so. A label may be in several, or in none.
         trust: Types that a stored scikit-learn estimator may hold beyond the plain ones.
         request: How a URL is asked.
 
@@ -119,6 +122,7 @@ class Declaration:
     harmless: tuple[str, ...] = ()
     abstain: str = ""
     layer: str = ""
+    superclasses: Mapping[str, tuple[str, ...]] | str = field(default_factory=dict)
     trust: tuple[str, ...] = ()
     request: Request = field(default_factory=Request)
 
@@ -172,14 +176,15 @@ def read_declaration(path: Path) -> Declaration:
             do="Write one with `trompe inspect TARGET --save FILE`.",
         ) from cause
     found = parse_declaration(content, str(path))
-    beside = {"model": found.model, "labels": found.labels}
+    beside = {"model": found.model, "labels": found.labels, "superclasses": found.superclasses}
     moved = {
         key: str(path.parent / value)
         for key, value in beside.items()
         if isinstance(value, str) and value and (path.parent / value).exists()
     }
-    labels = moved.get("labels", found.labels)
-    return replace(found, model=moved.get("model", found.model), labels=read_labels(labels))
+    labels = read_labels(moved.get("labels", found.labels))
+    superclasses = read_superclasses(moved.get("superclasses", found.superclasses))
+    return replace(found, model=moved.get("model", found.model), labels=labels, superclasses=superclasses)
 
 
 def write_declaration(path: Path, declaration: Declaration, heading: str = "") -> None:
@@ -217,6 +222,30 @@ def read_labels(labels: tuple[str, ...] | str) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
+def read_superclasses(superclasses: Mapping[str, tuple[str, ...]] | str) -> Mapping[str, tuple[str, ...]]:
+    """Superclasses as they are, or from the TOML file they name: one ``name = [labels]`` each.
+
+    Raises:
+        TargetError: The file cannot be read or is no TOML.
+        BadInput: A superclass is no list of labels.
+    """
+    if not isinstance(superclasses, str):
+        return superclasses
+    try:
+        content = tomllib.loads(Path(superclasses).read_text(encoding="utf-8")) if superclasses else {}
+    except (OSError, ValueError) as cause:
+        raise TargetError(
+            expected="a TOML file of superclasses, each a list of labels",
+            got=str(cause),
+            where=f"superclasses {superclasses}",
+            do="Give its path.",
+        ) from cause
+    found: Mapping[str, tuple[str, ...]] = _value(
+        Mapping[str, tuple[str, ...]], content, f"superclasses {superclasses}"
+    )
+    return found
+
+
 def _described(record: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in fields(record):
@@ -226,9 +255,14 @@ def _described(record: Any) -> dict[str, Any]:
             found[item.name] = value.describe()
         elif value != default:
             nested = hasattr(value, "__dataclass_fields__")
-            plain = list(value) if isinstance(value, tuple) else value
-            found[item.name] = _described(value) if nested else dict(plain) if isinstance(plain, Mapping) else plain
+            found[item.name] = _described(value) if nested else _plain(value)
     return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _parse(kind: type[Any], content: Mapping[str, Any], where: str) -> Any:
@@ -252,8 +286,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             inner = arguments[0]
             if all(_fits(inner, part) for part in value) and (Ellipsis in arguments or len(value) == len(arguments)):
                 return tuple(float(part) if inner is float else part for part in value)
-        if origin is not None and isinstance(value, Mapping) and all(isinstance(part, str) for part in value.values()):
-            return dict(value)
+        if origin is Mapping and isinstance(value, Mapping):
+            return {key: _value(arguments[1], part, f"{where}.{key}") for key, part in value.items()}
         if origin is None and isinstance(option, type) and _fits(option, value):
             return float(value) if option is float else value
     raise BadInput(expected=_say(hint), got=repr(value), where=where, do="Correct the value in the target file.")

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trompe.core.check import check_images, check_name
-from trompe.core.errors import TargetError
+from trompe.core.errors import BadInput, TargetError
 from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Logits, Outputs
-from trompe.targets.declaration import Declaration, read_labels
+from trompe.targets.declaration import Declaration, read_labels, read_superclasses
 from trompe.targets.preprocessing import PLAIN, Preprocessing
 
 
@@ -125,9 +125,10 @@ def foreign(
     Labels that neither declares are numbered; how many there are is found by asking about one black image.
 
     Raises:
-        BadInput: The shape is not known.
-        TargetError: The model does not answer, or not with as many numbers as there are labels.
+        TargetError: The shape is not known, an inner layer is declared, the model does not answer, or not with as many
+            numbers as there are labels.
     """
+    check_no_layer(declared, name)
     full = declared.completed(known)
     spec = ImageSpec(*declared_shape(full, name))
     first = ForeignTarget(name, model, spec, (), replace(full, abstain=""), needed)
@@ -135,6 +136,21 @@ def foreign(
     labels = name_classes(read_labels(full.labels), classes, name)
     check_declared_labels(full, labels)
     return replace(first, labels=labels, declared=full)
+
+
+def check_no_layer(declared: Declaration, name: str) -> None:
+    """Refuse a declared inner layer of what has none that trompe could look at.
+
+    Raises:
+        TargetError: There is one.
+    """
+    if declared.layer:
+        raise TargetError(
+            expected="no layer: only of a torch module can an inner layer be looked at",
+            got=repr(declared.layer),
+            where=f"layer of target {name}",
+            do="Leave it out, or name the torch module itself as the model: package.module:factory.",
+        )
 
 
 def declared_shape(declared: Declaration, name: str) -> tuple[int, int, int]:
@@ -180,15 +196,28 @@ def name_classes(labels: tuple[str, ...], classes: int, name: str) -> tuple[str,
 
 
 def check_declared_labels(declared: Declaration, labels: tuple[str, ...]) -> None:
-    """Refuse a harmless class or one for "none of these" that the target does not have.
+    """Refuse a harmless class, one for "none of these" or a member of a superclass that the target does not have.
 
     Raises:
-        BadInput: It has no such label; the nearest one is suggested.
+        BadInput: It has no such label, and the nearest one is suggested; or a superclass holds no label, one twice, or
+            all of them.
+        TargetError: The file of superclasses cannot be read.
     """
     for label in declared.harmless:
         check_name(label, labels, "harmless")
     if declared.abstain:
         check_name(declared.abstain, labels, "abstain")
+    for name, members in read_superclasses(declared.superclasses).items():
+        where = f"superclasses.{name}"
+        for label in members:
+            check_name(label, labels, where)
+        if not 0 < len(set(members)) == len(members) < len(labels):
+            raise BadInput(
+                expected="some of the labels, but not all, each once",
+                got=f"{len(members)} labels, {len(set(members))} different, of {len(labels)}",
+                where=where,
+                do="Correct the list in the target file.",
+            )
 
 
 def abstention(logits: Logits, labels: tuple[str, ...], abstain: str) -> Float[Tensor, "n classes"] | None:

@@ -13,6 +13,9 @@ from trompe.targets.torch import TorchTarget, from_module
 SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 """Height and width of the images that each of them takes."""
 
+SUPERCLASSES = {"dog": (151, 269), "domestic cat": (281, 286)}
+"""Of ImageNet-1k, those whose classes stand together: the first, and the one after the last."""
+
 
 def open_efficientnet(text: str, declared: Declaration) -> TorchTarget:
     """The network of that name with the weights that its package carries (Tan 2020), ImageNet-1k labels included.
@@ -33,7 +36,9 @@ def open_efficientnet(text: str, declared: Declaration) -> TorchTarget:
             expected=f"whole weights of {text}", got=str(cause), where=path, do="Install the package again."
         ) from cause
     side = SIZES[text]
-    known = Declaration(shape=(3, side, side), labels=imagenet_labels(), preprocessing=EFFICIENTNET_LITE)
+    labels = imagenet_labels()
+    groups = {} if declared.labels else {name: labels[first:end] for name, (first, end) in SUPERCLASSES.items()}
+    known = Declaration(shape=(3, side, side), labels=labels, preprocessing=EFFICIENTNET_LITE, superclasses=groups)
     return from_module(text, net.eval().requires_grad_(requires_grad=False), declared, known)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from trompe.core.numerics import log_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs, Target
-from trompe.targets.declaration import Declaration
+from trompe.targets.declaration import Declaration, read_superclasses
 from trompe.targets.foreign import ForeignTarget
 from trompe.targets.preflight import Finding, preflight, refuse_silence
 from trompe.targets.preprocessing import PLAIN, Preprocessing
@@ -51,7 +51,7 @@ class Ready:
             "threshold": declared.threshold,
             "harmless": list(declared.harmless),
             "abstain": declared.abstain,
-            "declared": declared.describe(),
+            "declared": replace(declared, superclasses=read_superclasses(declared.superclasses)).describe(),
         }
 
 
@@ -111,11 +111,11 @@ class LowestOfFive:
         return getattr(self.inner, "mean_image", None)
 
     def judge(self, inputs: Images) -> Outputs:
-        """Of five judgements the lowest log-odds and the lowest slack of each class."""
+        """Of five judgements the lowest log-odds and the lowest slack of each class; features of the first."""
         answers = [self.inner.judge(inputs) for _ in range(_TIMES)]
         odds = torch.stack([log_odds(answer.logits, self.inner.link) for answer in answers]).amin(0)
         slack = [answer.slack for answer in answers if answer.slack is not None]
-        return Outputs(odds, torch.stack(slack).amin(0) if slack else None)
+        return Outputs(odds, torch.stack(slack).amin(0) if slack else None, answers[0].features)
 
     def fingerprint(self) -> str:
         """Of the inner target, and that it is asked five times."""

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from trompe.core.check import check_images
+from trompe.core.check import check_images, check_name
 from trompe.core.errors import TargetError
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs
@@ -60,6 +62,7 @@ class TorchTarget:
 
     Raises:
         TargetError: The module is in training mode, or the labels are fewer than two or not all different.
+        BadInput: It has no inner layer of the declared name; the nearest one is suggested.
 
     Example:
         >>> flat = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).eval()
@@ -92,17 +95,33 @@ class TorchTarget:
                 where=f"target {self.name}",
                 do="Number the labels that repeat.",
             )
+        if self.declared.layer:
+            check_name(self.declared.layer, [name for name, _ in self._net.named_modules() if name], "layer")
 
     def judge(self, inputs: Images) -> Outputs:
-        """Logits for each image; gradients flow where the caller records them.
+        """Logits for each image, and features of the declared layer; gradients flow where the caller records them.
+
+        Features are what the layer gave last, of all crops, flattened: shape (n, d).
 
         Raises:
             BadInput: Not float32 in [0, 1] of the target's shape.
-            TargetError: The module refuses this shape.
+            TargetError: The module refuses this shape, or does not ask the declared layer.
         """
         check_images(inputs, self.spec.shape, f"target {self.name}")
+        layer = self.declared.layer
+        with _listening(self._net.get_submodule(layer) if layer else None) as heard:
+            logits = self._logits(inputs)
+        features = self._features(heard, len(inputs)) if layer else None
+        return Outputs(logits, abstention(logits, self.labels, self.declared.abstain), features)
+
+    @property
+    def _net(self) -> nn.Module:
+        """Where the names of inner layers begin: in the module as it was given."""
+        return self.module.net if isinstance(self.module, Prepared) else self.module
+
+    def _logits(self, inputs: Images) -> Tensor:
         try:
-            logits = self.module(inputs)
+            logits: Tensor = self.module(inputs)
         except RuntimeError as cause:
             if "size" not in str(cause) and "shape" not in str(cause) and "channels" not in str(cause):
                 raise
@@ -112,7 +131,20 @@ class TorchTarget:
                 where=f"target {self.name}",
                 do="Check the declared shape against the model's first layer.",
             ) from cause
-        return Outputs(logits, abstention(logits, self.labels, self.declared.abstain))
+        return logits
+
+    def _features(self, heard: list[object], n: int) -> Tensor:
+        """What a layer gave, one row an image."""
+        last = heard[-1] if heard else None
+        if not isinstance(last, Tensor) or not last.ndim or len(last) != n * self.rows:
+            told = f"shape {tuple(last.shape)}" if isinstance(last, Tensor) else type(last).__name__
+            raise TargetError(
+                expected=f"a layer that gives numbers, {n * self.rows} rows of them",
+                got=told if heard else "a layer that the network does not ask",
+                where=f"layer {self.declared.layer} of target {self.name}",
+                do="Name another layer.",
+            )
+        return last.reshape(n, -1)
 
     @property
     def rows(self) -> int:
@@ -124,6 +156,7 @@ class TorchTarget:
         digest = hashlib.sha256()
         head = {"module": repr(self.module), "spec": self.spec.describe(), "labels": self.labels, "link": self.link}
         head |= {"abstain": self.declared.abstain} if self.declared.abstain else {}
+        head |= {"layer": self.declared.layer} if self.declared.layer else {}
         digest.update(json.dumps(head, sort_keys=True).encode())
         for name, value in sorted(self.module.state_dict().items()):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -151,6 +184,23 @@ def from_module(name: str, net: nn.Module, declared: Declaration, known: Declara
     labels = name_classes(read_labels(full.labels), classes, name)
     check_declared_labels(full, labels)
     return replace(two, labels=labels, declared=full)
+
+
+@contextmanager
+def _listening(layer: nn.Module | None) -> Iterator[list[object]]:
+    """What a layer gives while the block lasts, call by call; the module is left without a trace of it."""
+    heard: list[object] = []
+
+    def hear(_module: nn.Module, _given: object, gave: object) -> None:
+        part = gave[0] if isinstance(gave, tuple) and gave else gave
+        heard.append(part.clone() if isinstance(part, Tensor) else part)  # the next layer may change it in place
+
+    hook = layer.register_forward_hook(hear) if layer is not None else None
+    try:
+        yield heard
+    finally:
+        if hook is not None:
+            hook.remove()
 
 
 def _bytes(value: Tensor) -> bytes:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urljoin
 
-from trompe.core.errors import TargetError
+from trompe.core.errors import NoAnswer, TargetError
 from trompe.targets.access import Meter
 from trompe.targets.address import Address, read_address
 from trompe.targets.declaration import Request
@@ -158,9 +158,9 @@ class Line:
                 text = text.replace(part, "[secret]") if len(part) > 3 else text
         return text
 
-    def refusal(self, expected: str, got: str, do: str) -> TargetError:
-        """An error about this server."""
-        return TargetError(expected=expected, got=self.clean(got), where=self.address.url, do=do)
+    def refusal(self, expected: str, got: str, do: str, kind: type[TargetError] = TargetError) -> TargetError:
+        """An error about this server, of the given kind."""
+        return kind(expected=expected, got=self.clean(got), where=self.address.url, do=do)
 
     def _send(self, method: str, path: str, body: Body, *, patient: bool) -> Answer:
         tries = 0
@@ -182,16 +182,16 @@ class Line:
             with self._lock:
                 self._errors += 1
                 if self._errors >= MOST_ERRORS:
-                    raise self._bad(f"{MOST_ERRORS} server errors in a row, the last {_say(answer)}")
+                    raise self._bad(f"{MOST_ERRORS} server errors in a row, the last {_say(answer)}", NoAnswer)
         elif (answer.status not in (0, 429)) or tries >= self.request.retries:
-            raise self._bad(_say(answer))
+            raise self._bad(_say(answer), NoAnswer if answer.status in (0, 429) else TargetError)
         asked = asked_wait(answer.headers.get("retry-after", ""))
         if asked is not None and asked > LONGEST:
-            raise self._bad(f"{answer.status} with the wish to be left alone for {asked:,.0f} s")
+            raise self._bad(f"{answer.status} with the wish to be left alone for {asked:,.0f} s", NoAnswer)
         return back_off(tries, near=self.address.loopback) if asked is None else asked
 
-    def _bad(self, got: str) -> TargetError:
-        return self.refusal("an answer with scores", got, f"{GO_ON} once the server answers.")
+    def _bad(self, got: str, kind: type[TargetError]) -> TargetError:
+        return self.refusal("an answer with scores", got, f"{GO_ON} once the server answers.", kind)
 
     def _follow(self, method: str, url: str, body: Body) -> Answer:
         """One request, and where the same server sends it on to another path."""

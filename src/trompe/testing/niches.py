@@ -75,7 +75,7 @@ def _check_names(probe: _Probe) -> Iterator[str]:
 def _check_shape(probe: _Probe) -> Iterator[str]:
     for n in (1, _N):
         rows = torch.arange(n)
-        value = probe.bids(_rows(probe.outputs(), rows))
+        value = probe.bids(probe.outputs().take(rows))
         wanted = (n, len(probe.niches.names))
         if tuple(value.shape) != wanted or value.dtype != torch.float64:
             yield f"{n} candidates must bid float64 of shape {wanted}; got {value.dtype} of {tuple(value.shape)}."
@@ -99,7 +99,7 @@ def _check_order(probe: _Probe) -> Iterator[str]:
     outputs, rows = probe.outputs(), torch.arange(_N).flip(0)
     inputs = probe.inputs(_N)
     value = probe.niches.bids(outputs, inputs).value
-    turned = probe.niches.bids(_rows(outputs, rows), inputs[rows]).value
+    turned = probe.niches.bids(outputs.take(rows), inputs[rows]).value
     if not same_bits(value[rows], turned):
         yield "In another order the same candidates bid otherwise."
 
@@ -108,7 +108,7 @@ def _check_alone(probe: _Probe) -> Iterator[str]:
     outputs, inputs = probe.outputs(), probe.inputs(_N)
     together = probe.niches.bids(outputs, inputs).value
     rows = [torch.tensor([row]) for row in range(_N)]
-    alone = [probe.niches.bids(_rows(outputs, row), inputs[row]).value for row in rows]
+    alone = [probe.niches.bids(outputs.take(row), inputs[row]).value for row in rows]
     if not torch.allclose(together, torch.cat(alone), rtol=1e-12, atol=1e-12):
         yield "A candidate alone bids otherwise than among others."
 
@@ -157,7 +157,3 @@ def _check_outputs(probe: _Probe) -> Iterator[str]:
     probe.niches.bids(outputs, inputs)
     if not same_bits(logits, outputs.logits) or not same_bits(before, inputs):
         yield "Bidding changed the outputs or inputs themselves."
-
-
-def _rows(outputs: Outputs, rows: Tensor) -> Outputs:
-    return Outputs(outputs.logits[rows], None if outputs.slack is None else outputs.slack[rows])

@@ -88,6 +88,9 @@ def _check_shape(probe: _Probe) -> Iterator[str]:
             )
         if outputs.slack is not None and tuple(outputs.slack.shape) != wanted:
             yield f"{n} inputs must give slack of shape {wanted}; got shape {tuple(outputs.slack.shape)}."
+        features = outputs.features
+        if features is not None and (features.ndim != 2 or len(features) != n):
+            yield f"{n} inputs must give features of shape ({n}, d); got shape {tuple(features.shape)}."
 
 
 def _check_finite(probe: _Probe) -> Iterator[str]:
@@ -118,14 +121,14 @@ def _check_rows(probe: _Probe) -> Iterator[str]:
     images, others = probe.noise(size, "rows"), probe.noise(size, "others")
     judged = probe.judge.judge(images)
     moved = probe.judge.judge(images.roll(1, 0))
-    if not _agree(_rows(judged, torch.arange(size).roll(1)), moved, probe.tolerance):
+    if not _agree(judged.take(torch.arange(size).roll(1)), moved, probe.tolerance):
         yield "The answer to an input changed with its place in the batch."
     mixed = images.clone()
     mixed[: size // 2] = others[: size // 2]
     rest = torch.arange(size // 2, size)
-    if not _agree(_rows(judged, rest), _rows(probe.judge.judge(mixed), rest), probe.tolerance):
+    if not _agree(judged.take(rest), probe.judge.judge(mixed).take(rest), probe.tolerance):
         yield "The answer to an input changed with the other inputs of its batch."
-    if not _agree(_rows(judged, torch.tensor([0])), probe.judge.judge(images[:1]), probe.tolerance):
+    if not _agree(judged.take(torch.tensor([0])), probe.judge.judge(images[:1]), probe.tolerance):
         yield "The answer to an input changed where it was judged alone, in a padded batch."
 
 
@@ -244,16 +247,13 @@ def _differences(target: Target, image: Images, column: int, pixels: Tensor) -> 
     return (above - below) / (2.0 * _STEP)
 
 
-def _rows(outputs: Outputs, rows: Tensor) -> Outputs:
-    return Outputs(outputs.logits[rows], None if outputs.slack is None else outputs.slack[rows])
-
-
 def _agree(one: Outputs, other: Outputs, tolerance: float) -> bool:
-    if (one.slack is None) != (other.slack is None):
-        return False
     pairs = [(one.logits, other.logits)]
-    if one.slack is not None and other.slack is not None:
-        pairs.append((one.slack, other.slack))
+    for mine, yours in ((one.slack, other.slack), (one.features, other.features)):
+        if mine is not None and yours is not None:
+            pairs.append((mine, yours))
+        elif mine is not yours:
+            return False
     if tolerance == 0.0:
         return all(same_bits(mine, yours) for mine, yours in pairs)
     return all(torch.allclose(mine, yours, rtol=0.0, atol=tolerance) for mine, yours in pairs)

@@ -158,7 +158,7 @@ def _say(reads: Reads, level: float) -> str:
 
 
 def _differing(before: Run, after: Run) -> tuple[str, ...]:
-    keys = ("methods", "by", "encoding", "preset", "budget", "time", "confidence", "classes", "repeats")
+    keys = ("methods", "by", "encoding", "preset", "generations", "budget", "time", "confidence", "classes", "repeats")
     settings = [key for key in keys if before.about.settings.get(key) != after.about.settings.get(key)]
     labels = [] if before.about.target["labels"] == after.about.target["labels"] else ["labels"]
     return tuple(settings + labels)

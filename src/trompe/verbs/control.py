@@ -8,18 +8,19 @@ from trompe.core.numerics import level_odds
 from trompe.measure.surviving import itself, surviving
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Tally
 from trompe.targets.control import linear_control
+from trompe.targets.ready import declared_of
 from trompe.verbs.fool import Attempt
 from trompe.verbs.methods import LEVELS, make_search
 
 
 @dataclass(frozen=True)
 class Control:
-    """What one method reached against the control.
+    """What one method reached against the control, in the classes that count.
 
     Attributes:
         method: Its name.
         reached: Classes with an image at the level.
-        attempted: Classes in all.
+        attempted: Of how many; where none of the audit's classes counts, of all.
         evaluations: Candidates judged.
         level: The confidence asked for.
     """
@@ -56,5 +57,8 @@ def _one(attempt: Attempt, target: Any, niches: EveryClass, limit: int, level: f
         evaluations = step.evaluations
         if bool((archive.elites.value >= goal).all()):
             break
-    reached = int((archive.elites.value >= goal).sum())
-    return Control(attempt.method, reached, len(niches.names), evaluations, level)
+    declared = declared_of(itself(attempt.target))
+    spared = {*declared.harmless, declared.abstain}
+    count = [i for i, name in enumerate(niches.names) if name not in spared] or list(range(len(niches.names)))
+    reached = int((archive.elites.value[count] >= goal).sum())
+    return Control(attempt.method, reached, len(count), evaluations, level)

@@ -28,6 +28,7 @@ from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
 from trompe.verbs.readable import SKIP, check_readers, read_kept
 from trompe.verbs.same import check_same_numbers, check_same_settings
+from trompe.verbs.superclasses import why_no_superclasses
 from trompe.verbs.survive import survive
 from trompe.verbs.thrift import (
     MAX_QUERIES,
@@ -233,7 +234,8 @@ class Session:
         archive, tally = opened.archive, opened.tally
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
-        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, self.about.levels)
+        about = self.about
+        contest = Contest(attempt.encoding, self._judges[search], attempt.niches, about.levels, about.spared)
         thrift = self._thrift(search, attempt)
         plan = thrift.plan(attempt.plan, tally)
         steps = make_search(attempt.settings)(contest, archive, plan, tally)
@@ -277,6 +279,10 @@ class Session:
             write_images(run)
             self.verification = confirm(run, self.attempt.target)
             self._recorder.judged(self.verification.rows)
+            if self.about.superclasses:
+                rows = [list(row) for row in self.verification.superclasses]
+                told = {"rows": rows, "not_measured": why_no_superclasses(self.attempt.target)}
+                self._recorder.measured("superclasses", told)
             if self._transforms:
                 self._recorder.survived(survive(run, self.attempt.target, self._transforms))
             for name, value in self.measurements(run):
@@ -323,10 +329,11 @@ class Session:
 
 def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
     """The settings as a run stores them: the command and its fields, JSON-ready, without the folder."""
+    younger = (*_STORED_WHERE_SET, "generations") if isinstance(settings, AuditSettings) else _STORED_WHERE_SET
     items = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
-        if field.name not in _STORED_WHERE_SET or getattr(settings, field.name) != field.default
+        if field.name not in younger or getattr(settings, field.name) != field.default
     }
     if items.get("readers", SKIP) != SKIP:
         items["readers"] = Path(items["readers"])

@@ -76,6 +76,18 @@ def gate(run: Run | Path | str, conditions: Sequence[str], baseline: Run | Path 
     return Gate(verdict(judged, unverified=status in DOUBTED), judged, status, hidden)
 
 
+def undecided(conditions: Sequence[str], preprocessing: str, why: str) -> Gate:
+    """The verdict where the target did not answer: undecided, whatever had been found by then.
+
+    Args:
+        conditions: As they were given; at least one.
+        preprocessing: Whether anything vouches for it; ``unverified`` where the target could not even be looked at.
+        why: In words.
+    """
+    judged = tuple(Judged(parse_condition(text).text, "undecided", why) for text in conditions)
+    return Gate(verdict(judged, unverified=False), judged, preprocessing, (why,))
+
+
 def check_conditions(
     wanted: Sequence[Condition], target: dict[str, Any], *, natural: bool, baseline: bool, skipped: bool = False
 ) -> None:

@@ -1,6 +1,6 @@
 """Images to show to another classifier: a run's own, random ones, natural ones, a folder of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,13 +65,15 @@ class Group:
 
 
 def strongest(run: Run) -> list[Group]:
-    """The strongest image of every class, one group a method."""
+    """The strongest image of every class that counts, one group a method."""
     networks, groups = painters(run), []
     for method in dict.fromkeys(search.method for search in run.searches):
         probes = [
             Probe(best.levels, record.label, best.log_odds, networks.get((record.search, record.niche)))
             for record in run.classes
-            if record.method == method and (best := record.strongest) is not None
+            if record.method == method
+            and record.label not in run.about.spared
+            and (best := record.strongest) is not None
         ]
         groups.append(Group(method, "strongest", tuple(probes)))
     return groups
@@ -96,13 +98,15 @@ def random_like(run: Run, group: Group) -> Group:
 
 
 def equally_confident(
-    group: Group, photographs: Photographs, answers: Sequence[Answer], labels: Sequence[str]
-) -> Group:
+    group: Group, photographs: Photographs, answers: Sequence[Answer], labels: Sequence[str],
+    spared: Collection[str] = (),
+) -> Group:  # fmt: skip
     """Natural images that their target is as sure of: for each image the nearest in log-odds that is not taken yet.
 
-    Each is about the class that the target names, right or wrong. There may be fewer of them than images.
+    Each is about the class that the target names, right or wrong; what it names one of the spared classes is left out.
+    There may be fewer of them than images.
     """
-    free = {i: answer for i, answer in enumerate(answers) if answer.accepted}
+    free = {i: one for i, one in enumerate(answers) if one.accepted and labels[one.named] not in spared}
     found = []
     for probe in sorted(group.probes, key=lambda probe: probe.log_odds or 0.0):
         if not free or probe.log_odds is None:

@@ -25,7 +25,7 @@ from trompe.run.schema import DATABASE
 from trompe.search import JudgeSettings, reference_judge
 from trompe.settings import TransferSettings
 from trompe.targets import load_target
-from trompe.targets.ready import prepared_of
+from trompe.targets.ready import declared_of, prepared_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import judge_natural, natural_images
@@ -55,13 +55,20 @@ class Transfer:
 
     def describe(self) -> dict[str, Any]:
         """Everything by name, JSON-ready."""
-        rows = [row.describe() for row in self.rows]
-        return {"from": self.source, "levels": list(self.levels), "rows": rows, "notes": list(self.notes)}
+        asked = dict.fromkeys((row.fingerprint, row.target) for row in self.rows)
+        entries = [
+            {"target": name, "fingerprint": key, "notes": list(self.notes),
+             "rows": [row.describe() for row in self.rows if row.fingerprint == key]}
+            for key, name in asked
+        ]  # fmt: skip
+        return {"from": self.source, "levels": list(self.levels), "transfers": entries, "notes": list(self.notes)}
 
 
 @keywords(TransferSettings)
 def transfer(settings: TransferSettings) -> Transfer:
     """How many images of a run, or of any folder, convince other classifiers; written to ``transfer.json``.
+
+    That file keeps one entry for each classifier, by fingerprint; one that is asked again replaces its former entry.
 
     Takes the fields of `TransferSettings`.
 
@@ -75,9 +82,29 @@ def transfer(settings: TransferSettings) -> Transfer:
     found = transfer_to(source, [load_target(text) for text in dict.fromkeys(settings.to)], settings.images)
     folder = settings.out or (source if _is_run(source) else None)
     if folder is not None:
-        text = json.dumps(found.describe(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_whole(Path(folder) / FILE, f"{text}\n".encode())
+        write_whole(Path(folder) / FILE, (_merged(found.describe(), Path(folder)) + "\n").encode())
     return found
+
+
+def read_transfers(folder: Path) -> dict[str, Any]:
+    """The content of a folder's ``transfer.json``; empty where there is none that this version wrote."""
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        known = all(entry["fingerprint"] and entry["rows"] for entry in content["transfers"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return content if known else {}
+
+
+def _merged(new: dict[str, Any], folder: Path) -> str:
+    """What is new, behind what the file said before about other classifiers asked about the same images."""
+    old = read_transfers(folder)
+    same = all(old.get(key) == new[key] for key in ("from", "levels"))
+    fresh = {entry["fingerprint"] for entry in new["transfers"]}
+    kept = [entry for entry in old["transfers"] if entry["fingerprint"] not in fresh] if same else []
+    whole = {**new, "transfers": [*kept, *new["transfers"]]}
+    del whole["notes"]
+    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def transfer_to(source: Path, targets: Sequence[Target], images: Path | None = None) -> Transfer:
@@ -119,7 +146,9 @@ def _groups(run: Run, images: Path | None) -> tuple[list[Group], tuple[str, ...]
             continue
         found += [group, random_like(run, group)]
         if isinstance(natural, _Natural):
-            found.append(equally_confident(group, natural.photographs, natural.answers, natural.labels))
+            found.append(
+                equally_confident(group, natural.photographs, natural.answers, natural.labels, run.about.spared)
+            )
     notes += [f"natural images: not measured: {natural}"] if isinstance(natural, str) else []
     return [group for group in found if group.probes], tuple(notes)
 
@@ -168,16 +197,19 @@ def _ask(target: Target, group: Group, levels: Sequence[float]) -> Convinced:
     target, spec = itself(target), _spec(target)
     fitted = [probe.fitted(spec) for probe in group.probes]
     value = _values(target, [image for image, _ in fitted])
-    place = {label: i for i, label in enumerate(target.labels)}
+    declared = declared_of(target)
+    spared = {*declared.harmless, declared.abstain}
+    place = {label: i for i, label in enumerate(target.labels) if label not in spared}
     labels = [probe.label for probe in group.probes]
     columns = [place.get(label) for label in labels]
     odds = [probe.log_odds for probe in group.probes if probe.log_odds is not None]
     return Convinced(
-        target.name, group.method, group.images, " and ".join(sorted({how for _, how in fitted})),
+        target.name, target.fingerprint(), group.method, group.images, " and ".join(sorted({how for _, how in fitted})),
         of=len(labels), comparable=sum(column is not None for column in columns),
         same={level: count_same(value, columns, level) for level in levels},
-        any={level: count_any(value, level) for level in levels},
-        missing=tuple(dict.fromkeys(label for label in labels if label and label not in place)),
+        any={level: count_any(value, list(place.values()), level) for level in levels},
+        missing=tuple(dict.fromkeys(label for label in labels if label and label not in target.labels)),
+        spared=tuple(dict.fromkeys(label for label in labels if label and label in spared)),
         source_log_odds=median(odds) if odds else None,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """`verify`: read the images of a run back from disk and score them again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trompe.core.errors import RunError
 from trompe.core.numerics import bid_value, from_levels
-from trompe.core.types import Target
+from trompe.core.types import Outputs, Target
 from trompe.measure.surviving import as_recorded, itself
 from trompe.run import Kept, Run, describe_machine, describe_versions, open_run
 from trompe.run.results import RESULTS, read_results, read_spec, results
@@ -21,6 +21,7 @@ from trompe.targets import Declaration, load_target
 from trompe.targets.ready import LowestOfFive
 from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
+from trompe.verbs.superclasses import Placed, superclass_rows, why_no_superclasses
 
 TOLERANCE = 1e-3
 """In log-odds, on another type of machine than the run's; on the same type the bits must be equal.
@@ -40,6 +41,7 @@ class Verification:
         failures: One line for each image or file that does not say what was recorded; empty where all do.
         rows: Search, niche, level (0 for the strongest image) and log-odds of every image that could be scored.
         wavering: Whether the target gives other answers to the same input, so that no equality can be asked for.
+        superclasses: Search, niche, level, name and log-odds of every superclass that an image's class is in.
     """
 
     images: int
@@ -48,6 +50,7 @@ class Verification:
     failures: tuple[str, ...]
     rows: tuple[tuple[int, int, float, float], ...]
     wavering: bool = False
+    superclasses: tuple[Placed, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -76,8 +79,9 @@ def confirm(run: Run, target: Target) -> Verification:
     here = run.about.machine == describe_machine() and run.about.versions == describe_versions(run.about.judge)
     exact = here and run.about.judge.get("engine") != REMOTE
     rows, largest = [], 0.0
-    columns = [target.labels.index(item.label) for i, (_, item) in enumerate(kept) if i in found]
-    scores = _score(run, target, list(found.values()), columns)
+    outputs = _judged(run, target, list(found.values()))
+    columns = torch.tensor([target.labels.index(kept[i][1].label) for i in found]).long()
+    scores = bid_value(outputs, target.link).gather(1, columns.unsqueeze(1)).squeeze(1).tolist()  # as it was recorded
     for i, score in zip(found, scores, strict=True):
         record, item = kept[i]
         rows.append((record.search, record.niche, item.level or 0.0, score))
@@ -85,7 +89,9 @@ def confirm(run: Run, target: Target) -> Verification:
         largest = max(largest, gap)
         if gap > (inf if wavering else 0.0 if exact else TOLERANCE):
             failures.append(f"{item.file}: log-odds {score!r}, recorded {item.log_odds!r}")
-    return Verification(len(kept), exact, largest, tuple(failures), tuple(rows), wavering)
+    placed = [(record.search, record.niche, item.level or 0.0, item.label) for record, item in (kept[i] for i in found)]
+    told = () if why_no_superclasses(target) else superclass_rows(run.about, target.labels, outputs.logits, placed)
+    return Verification(len(kept), exact, largest, tuple(failures), tuple(rows), wavering, tuple(told))
 
 
 def check_same_target(recorded: dict[str, Any], target: Target, folder: Path) -> None:
@@ -141,14 +147,7 @@ def _verify(run: Run, target: Target) -> Verification:
     check_same_target(run.about.target, target, run.folder)
     published = read_results(run.folder)
     found = confirm(run, target)
-    return Verification(
-        found.images,
-        found.exact,
-        found.largest,
-        (*_compare(published, results(run)), *found.failures),
-        found.rows,
-        found.wavering,
-    )
+    return replace(found, failures=(*_compare(published, results(run)), *found.failures))
 
 
 def _read_back(run: Run, kept: Sequence[Kept]) -> tuple[dict[int, Tensor], list[str]]:
@@ -164,17 +163,16 @@ def _read_back(run: Run, kept: Sequence[Kept]) -> tuple[dict[int, Tensor], list[
     return found, failures
 
 
-def _score(run: Run, target: Target, images: list[Tensor], columns: list[int]) -> list[float]:
+def _judged(run: Run, target: Target, images: list[Tensor]) -> Outputs:
+    """What the reference says of each image, as in the run; each distinct one is asked about once."""
     if not images:
-        return []
+        return Outputs(torch.empty(0, len(target.labels)))
     judge = reference_judge(target, JudgeSettings(**run.about.judge))
     content = [image.numpy().tobytes() for image in images]
-    distinct = dict(zip(content, images, strict=True))  # each is asked about once
+    distinct = dict(zip(content, images, strict=True))
     place = {key: row for row, key in enumerate(distinct)}
-    value = bid_value(judge.judge(from_levels(torch.stack(list(distinct.values())))), target.link)  # as it was recorded
-    rows = torch.tensor([place[key] for key in content])
-    scores: list[float] = value[rows, torch.tensor(columns)].tolist()
-    return scores
+    outputs = judge.judge(from_levels(torch.stack(list(distinct.values()))))
+    return outputs.take(torch.tensor([place[key] for key in content]))
 
 
 def _compare(published: dict[str, Any], expected: dict[str, Any]) -> list[str]:
