@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trompe.core.errors import RunError
 from trompe.core.numerics import from_levels
-from trompe.core.types import Reader, Target
+from trompe.core.types import Guard, Reader, Target
 from trompe.data.folders import Photographs
 from trompe.measure.readers import independent, load_readers, read
 from trompe.measure.surviving import itself
@@ -43,6 +43,14 @@ def check_readers(asked: str, target: Target) -> None:
         _readers(asked, target)
 
 
+def guard_uses(target: Target) -> frozenset[str]:
+    """What the guards in front of a target are made of, all of them together; empty where there are none."""
+    guard: Guard | None = getattr(target, "guard", None)
+    inner: Target | None = getattr(target, "target", None)  # which may be guarded itself
+    own = frozenset[str]() if guard is None else guard.uses
+    return own if inner is None else own | guard_uses(inner)
+
+
 def read_kept(run: Run, target: Target, photographs: Photographs | None = None) -> dict[str, Any]:
     """What a run keeps of its readers, JSON-ready; see docs/run-format.md.
 
@@ -66,8 +74,7 @@ def read_kept(run: Run, target: Target, photographs: Photographs | None = None) 
     checked = _read_natural(readers, target, photographs or _samples(run, target))
     if unsuited := _unsuited(checked, chosen=bool(asked)):
         return _not_measured(unsuited)
-    guard = getattr(target, "guard", None)
-    alone = independent(readers, frozenset() if guard is None else guard.uses)
+    alone = independent(readers, guard_uses(target))
     return {
         "readers": [_describe(reader) for reader in readers],
         "independent": [reader.name for reader in alone],
