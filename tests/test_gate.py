@@ -352,7 +352,7 @@ def test_bad_files_are_refused_before_anything_is_searched(more, said, tmp_path,
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("accuracy > 0.5", "METRIC OP NUMBER of confident@L, looks@L or above-natural"),
+        ("accuracy > 0.5", "METRIC OP NUMBER of confident@L, fooled@L, open-trials@L, looks@L or above-natural"),
         ("confident@operating > 0.2", "threshold = ... in the target file"),
         ("above-natural > 0.5", "natural images, by --images"),
         ("confident@tpr95 > 0.2", "natural images, by --images"),

@@ -138,7 +138,8 @@ def test_the_headline_says_what_the_results_say(page: Node, published: dict) -> 
     shown = f"{middle:,.0f}" if middle == int(middle) else f"{middle:,.1f}"
     assert page.all("h1")[0].text == (
         f"lenet-mnist gave at least {words} to pictures grown from noise in at least {len(reached[level])} of 10 "
-        f"classes attempted (median {shown} looks at its answers). Whether a person can read them was not measured."
+        f"classes attempted (median {shown} looks at its answers). {fooled(published, level)} of 10 classes "
+        f"are fooled at {words}: each with a picture that no machine reader reads as the class."
     )
 
 
@@ -152,9 +153,26 @@ def test_the_four_figures(page: Node, published: dict) -> None:
     doubt = [1 / (1 + numpy.exp(entry["log_odds"])) for entry in published["classes"]]
     above = sum(d < 1 - middle for d in doubt)
     assert [value for value, _ in figures] == [
-        f"at least {len(reached)} of 10", f"{above} of 10", f"{median(reached):,.10g}", "not measured",
+        f"at least {len(reached)} of 10", f"{above} of 10", f"{median(reached):,.10g}",
+        f"{fooled(published, '0.99')} of 10",
     ]  # fmt: skip
-    assert figures[3][1].startswith("readable share")
+    assert figures[3][1].startswith(
+        "classes fooled at 99 %: with a picture that no reader reads as the class; readers:"
+    )
+
+
+def fooled(published: dict, level: str) -> int:
+    """Classes with a picture of this confidence that no reader reads; they agree about all of this run's."""
+    count = 0
+    for entry in published["classes"]:
+        pictures = [
+            *(entry["read_as"]["first"][name] for name in entry["evaluations_to"] if float(name) >= float(level)),
+            *([entry["read_as"]["strongest"]] if entry["confidence"] >= float(level) else []),
+        ]
+        seen = {label for said in pictures if said != "not measured" for label in said.values()}
+        assert entry["label"] not in seen
+        count += bool(seen)
+    return count
 
 
 def natural_probabilities() -> torch.Tensor:
@@ -248,7 +266,8 @@ def test_the_map_is_what_the_takeovers_say(digits: trompe.Run) -> None:
 
 
 def test_the_table_and_the_account_say_what_the_results_say(page: Node, published: dict, digits: trompe.Run) -> None:
-    lines = page.all("tbody")[0].all("tr")
+    table = next(one for one in page.all("div", "wide") if one.attributes["aria-label"] == "Looks to each level")
+    lines = table.all("tbody")[0].all("tr")
     for line, entry in zip(lines, published["classes"], strict=True):
         cells = [cell.text for cell in line.all("td")]
         looks = [f"{n:,}" if isinstance(n, int) else f"not within {entry['evaluations']:,}"
@@ -303,7 +322,7 @@ def test_nothing_leaves_the_page_and_only_our_script_runs(name: str, request: py
             assert re.match(r"data:image/|#|images/|$", node.attributes.get(key, ""))
     assert "url(" not in text
     assert "@import" not in text
-    assert "fooled" not in text.lower()
+    assert ("fooled" in text.lower()) == (name == "digits")  # a word only where readers were
 
 
 def test_labels_with_markup_are_only_ever_text(hostile: trompe.Run) -> None:

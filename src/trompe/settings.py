@@ -82,6 +82,9 @@ class FoolSettings:
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
+    readers: str = ""
+    """Who says whether the kept images can be read: by default the readers that come with trompe, where there are some
+    for these classes and this size; or a folder of your own, fitted by `trompe train readers`; or none."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
@@ -143,6 +146,9 @@ class AuditSettings:
     query to a server."""
     pipeline: str = ""
     """One more such measurement: what your own service does to images, in order, for example resize2x+jpeg75."""
+    readers: str = ""
+    """Who says whether the kept images can be read: by default the readers that come with trompe, where there are some
+    for these classes and this size; or a folder of your own, fitted by `trompe train readers`; or none."""
     out: Path
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
@@ -153,7 +159,8 @@ class AuditSettings:
     """Say what would be done, and stop there."""
     fail_on: tuple[str, ...] = ()
     """Conditions that must not hold, like 'confident@0.99 > 0.2'. Exit code 3 where one does, 4 where it is undecided.
-    Metrics: confident@L, looks@L, above-natural, worse-than-baseline; L is a confidence, operating, or tpr95."""
+    Metrics: confident@L, fooled@L, open-trials@L, looks@L, above-natural, worse-than-baseline; L is a confidence,
+    operating, or tpr95."""
     baseline: Path | None = None
     """A run to compare with, for worse-than-baseline."""
     output: Annotated[tuple[Path, ...], arg(aliases=["-o"])] = ()

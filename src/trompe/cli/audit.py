@@ -21,6 +21,7 @@ def run(words: list[str]) -> int:
     from trompe.showing.gates import check_output
     from trompe.verbs.audit import prepare_audit
     from trompe.verbs.gate import check_conditions, gate
+    from trompe.verbs.readable import SKIP
 
     wanted = [parse_condition(text) for text in settings.fail_on]
     for path in settings.output:
@@ -32,7 +33,10 @@ def run(words: list[str]) -> int:
         if not wanted or settings.plan:
             raise
         return _undecided(settings, show, error, begun=settings.resume)
-    check_conditions(wanted, prepared.target, natural=prepared.natural, baseline=baseline is not None)
+    check_conditions(
+        wanted, prepared.target, natural=prepared.natural, baseline=baseline is not None,
+        skipped=settings.readers == SKIP,
+    )  # fmt: skip
     if settings.plan or not (show.quiet or show.json):
         _say_plan(prepared, sys.stdout if settings.plan else sys.stderr)
     if settings.plan:

@@ -14,7 +14,9 @@ def run(words: list[str]) -> int:
     found = compare(**vars(settings))
     if show.json:
         pairs = [vars(pair) for pair in found.pairs]
-        print(json.dumps({"pairs": pairs, "differing": found.differing}, ensure_ascii=False))
+        fooled = [{"level": level, "before": before, "after": after} for level, before, after in found.fooled]
+        said = {"fooled": fooled or f"not measured: {found.unread}"}
+        print(json.dumps({"pairs": pairs, "differing": found.differing, **said}, ensure_ascii=False))
         return 0
     for line in found.lines():
         print(plain(line))

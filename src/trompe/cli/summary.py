@@ -5,9 +5,11 @@ from statistics import median
 from typing import Any
 
 from trompe.core.numerics import say_confidence
+from trompe.measure.trials import Measured
 from trompe.run import Run
 from trompe.run.painters import Painter, middle_size, painters
 from trompe.run.read import SearchRecord
+from trompe.run.reads import reads_of, say_range
 from trompe.run.survived import counted
 from trompe.run.trust import opening, reservations
 from trompe.showing.tables import say_share
@@ -42,7 +44,7 @@ def describe(run: Run) -> list[str]:
         f"ended by   {_ends(run)}",
         *_networks(run),
         *_survival(run),
-        "readable   not measured (whether a person sees the class in an image)",
+        *_readable(run),
         f"images     {run.folder / 'images'}",
     ]
 
@@ -54,6 +56,21 @@ def _survival(run: Run) -> list[str]:
         f"survive    {method} at {100 * _SURVIVAL:g} %: "
         + ", ".join(f"{each.transform} {each.still} of {each.of}" for each in found if each.method == method)
         for method in dict.fromkeys(each.method for each in found)
+    ]
+
+
+def _readable(run: Run) -> list[str]:
+    """In how many classes the images are nonsense, as far as readers can tell; or why that is not known."""
+    reads = reads_of(run)
+    if reads.lacking:
+        return [f"readable   not measured: {reads.lacking}"]
+    found = [one for level in run.about.levels[2:] if isinstance(one := reads.at(level), Measured)]
+    classes = ", ".join(f"{say_range(one.pairs)} classes at {100 * one.level:g} %" for one in found)
+    trials = f"; open trials {', '.join(say_range(one.open) for one in found)}" if run.repeats > 1 else ""
+    doubt = " (readers disagree: ask people, by `trompe read`)" if any(one.pairs.disagree for one in found) else ""
+    return [
+        f"fooled     {classes}{trials}{doubt}",
+        f"readers    {', '.join(reads.independent)}: the low end no reader reads, the high end not every reader",
     ]
 
 

@@ -12,11 +12,13 @@ from trompe.core.errors import BadInput
 
 Outcome = Literal["passed", "failed", "undecided"]
 
-METRICS = ("confident", "looks", "above-natural", "worse-than-baseline")
+METRICS = ("confident", "fooled", "open-trials", "looks", "above-natural", "worse-than-baseline")
 """Every metric that a condition can be about; see docs/metrics.md."""
 
-_AT_LEVEL = ("confident", "looks")
-_WRONG_BELOW = {"confident": False, "looks": True, "above-natural": False}
+READ = ("fooled", "open-trials")
+"""Those that only readers can decide."""
+_AT_LEVEL = ("confident", "looks", *READ)
+_WRONG_BELOW = {"confident": False, "fooled": False, "open-trials": False, "looks": True, "above-natural": False}
 """Of a metric with a number: whether a low value is what is wrong; a condition the other way fails what is good."""
 _NAMED = ("operating", "tpr95")
 _FORM = re.compile(
@@ -101,7 +103,8 @@ def parse_condition(text: str) -> Condition:
         value = math.nan
     if not fits or (op and not math.isfinite(value)):
         raise BadInput(
-            expected="METRIC OP NUMBER of confident@L, looks@L or above-natural, or worse-than-baseline alone",
+            expected="METRIC OP NUMBER of confident@L, fooled@L, open-trials@L, looks@L or above-natural, or "
+            "worse-than-baseline alone",
             got=repr(text),
             where="--fail-on",
             do="For example --fail-on 'confident@0.99 > 0.2'; L is a confidence, operating or tpr95.",

@@ -12,8 +12,10 @@ from typing import Any
 from trompe.core.errors import RunError
 from trompe.core.numerics import probability, say_confidence
 from trompe.core.specs import ImageSpec
+from trompe.measure.trials import Key, Measured, Range
 from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
+from trompe.run.reads import READERS, WHICH, Reads, reads_of, say_range
 from trompe.run.survived import counted
 from trompe.run.trust import first_line
 
@@ -82,7 +84,8 @@ def read_spec(run: Run) -> ImageSpec:
 
 def results(run: Run) -> dict[str, Any]:
     """The content of ``results.json``; see docs/run-format.md. What was not measured says so in words."""
-    judgements, survival, told = run.judgements(), counted(run), run.superclasses()
+    judgements, survival, reads = run.judgements(), counted(run), reads_of(run)
+    told = run.superclasses()
     return {
         "first_line": first_line(run.about.target),
         "schema_version": RESULTS_VERSION,
@@ -91,8 +94,11 @@ def results(run: Run) -> dict[str, Any]:
         "target": run.about.target,
         "settings": {key: NOT_SET if value is None else value for key, value in run.about.settings.items()},
         "judge": run.about.judge,
-        "classes": [_class_entry(run, record, judgements) | _superclasses(run, record, told) for record in run.classes],
-        "summary": _summary(run, judgements),
+        "classes": [
+            _class_entry(run, record, judgements) | _superclasses(run, record, told) | _reads_entry(run, record, reads)
+            for record in run.classes
+        ],
+        "summary": {**_summary(run, judgements), **({"fooled": _fooled(run, reads)} if _asked(run) else {})},
         **({"survival": [asdict(each) for each in survival]} if survival else {}),
         "measured": run.measured,
     }
@@ -118,6 +124,60 @@ def _class_entry(run: Run, record: ClassRecord, judgements: dict[tuple[int, int,
         "evaluations_to": {level: kept.evaluations if kept else missing for level, kept in firsts.items()},
         "image_first": {level: kept.file if kept else missing for level, kept in firsts.items()},
         "image_strongest": best.file if best else NOT_MEASURED,
+    }
+
+
+def _asked(run: Run) -> bool:
+    """Whether the run is younger than readers; an older one's results stay as they were written."""
+    return READERS in run.measured
+
+
+def _reads_entry(run: Run, record: ClassRecord, reads: Reads) -> dict[str, Any]:
+    """What each reader said of a class's images; nothing where none was asked."""
+    if not reads.said:
+        return {}
+    firsts = {f"{level:g}": _said(reads, (record.search, record.niche, level)) for level in run.about.levels}
+    strongest = _said(reads, (record.search, record.niche, 0.0))
+    return {"read_as": {"first": firsts, "strongest": strongest}}
+
+
+def _said(reads: Reads, key: Key) -> dict[str, str] | str:
+    return reads.said.get(key, NOT_MEASURED)
+
+
+def _fooled(run: Run, reads: Reads) -> dict[str, Any] | str:
+    """Fooled classes and open trials by level, then by method and by first or strongest image; or why not."""
+    if reads.lacking:
+        return f"{NOT_MEASURED}: {reads.lacking}"
+    found = {f"{level:g}": measured for level in run.about.levels if isinstance(measured := reads.at(level), Measured)}
+    return {
+        "readers": list(reads.independent),
+        "classes": {level: _range(one.pairs) for level, one in found.items()},
+        "trials": {level: _range(one.open) for level, one in found.items()},
+        "images": {method: _images(run, reads, method) for method in dict.fromkeys(s.method for s in run.searches)},
+    }
+
+
+def _range(found: Range) -> dict[str, Any]:
+    """Both rules: what no reader reads, and what not every reader reads."""
+    return {
+        "least": found.low.count,
+        "most": found.high.count,
+        "of": found.high.of,
+        "readers_disagree": found.disagree,
+        "words": say_range(found),
+    }
+
+
+def _images(run: Run, reads: Reads, method: str) -> dict[str, Any]:
+    """The confident images of a method, by first or strongest and by level: how many, and how they are read."""
+    return {
+        which: {
+            f"{level:g}": asdict(found.readable)
+            for level in run.about.levels
+            if isinstance(found := reads.at(level, method=method, which=which), Measured)
+        }
+        for which in WHICH
     }
 
 

@@ -49,7 +49,8 @@ def trust(evidence: Evidence) -> list[Fact]:
         ("Verified against claimed", checked + apart if kept else not_measured("no image has been recorded")),
         ("Positive control", _control(evidence)),
         ("Findings about the target", _findings(evidence)),
-        ("Readers", people_trust(evidence)),
+        ("Readers", _readers(evidence)),
+        ("People", people_trust(evidence)),
         ("Survival", _survival(evidence)),
         ("Repeats", _repeats(evidence)),
     ]
@@ -141,6 +142,15 @@ def _findings(evidence: Evidence) -> str:
         return not_measured("it was not inspected for faults of its own")
     found = [f"{item['name']}: {item['means'].rstrip('.')}" for item in target["findings"]]
     return ". ".join([*found, ""]).strip() or "none: it was inspected, and nothing strange was found"
+
+
+def _readers(evidence: Evidence) -> str:
+    reads = evidence.reads
+    if reads.lacking:
+        return not_measured(reads.lacking)
+    asked = f"{', '.join(reads.independent)} read every kept image as it lies on disk"
+    left = [name for name in reads.readers if name not in reads.independent]
+    return f"{asked}; no person did" + (f". Not counted: {say_some(left)}, not independent" if left else "")
 
 
 def _survival(evidence: Evidence) -> str:

@@ -12,6 +12,7 @@ from trompe.measure.metrics import Answer, usual_log_odds
 from trompe.run import ClassRecord, Kept, Run
 from trompe.run.history import Ancestor, lineages
 from trompe.run.painters import Painter, Place, painters
+from trompe.run.reads import Reads, reads_of
 from trompe.run.sheet import SHOWN_LEVEL
 from trompe.showing.networks import Natural, Network, natural, own_network, second_network
 from trompe.showing.pictures import Press
@@ -42,6 +43,7 @@ class Evidence:
         verified: Log-odds that verification found, for every kept image it saw.
         strips: The lineage of the strongest image, by search and niche.
         painters: The network behind it, where one painted it.
+        reads: What readers said of the kept images.
         people: What people saw in the images; None where nobody was asked.
         transfers: What `trompe transfer` measured of this run, one entry a classifier; empty where it was not asked to.
         said: What else must be known before anything is believed, one sentence each.
@@ -60,6 +62,7 @@ class Evidence:
     verified: dict[Key, float]
     strips: dict[Place, list[Ancestor]]
     painters: dict[Place, Painter]
+    reads: Reads
     people: People | None = None
     transfers: Sequence[dict[str, Any]] = ()
     said: tuple[str, ...] = ()
@@ -143,7 +146,7 @@ def gather(
     return Evidence(
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
-        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
+        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run), reads=reads_of(run),
         people=people, transfers=_transfers(run), said=said,
     )  # fmt: skip
 

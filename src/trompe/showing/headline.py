@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from statistics import median
 
+from trompe.measure.trials import Measured
 from trompe.run.trust import first_line, reservations
 from trompe.showing.evidence import Evidence
 from trompe.showing.people import people_figure, people_sentence
+from trompe.showing.seen import fooled_sentence, say_classes
 from trompe.showing.words import not_measured, say, say_count, say_level
 
 _GROWN = {
@@ -48,23 +50,37 @@ def warnings(evidence: Evidence) -> list[str]:
 
 def sentence(evidence: Evidence) -> str:
     """What the target gave to what, in how many classes, after how many looks."""
-    name, readers = evidence.run.about.target["name"], people_sentence(evidence)
+    name = evidence.run.about.target["name"]
     attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
-        return f"{name} was asked about {attempted}; no image has been recorded. {readers}"
+        return f"{name} was asked about {attempted}; no image has been recorded. {people_sentence(evidence)}"
     made = pictures(evidence)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
             count, best = max(len(looks), evidence.reached(level)), _best(evidence)
             return (
                 f"{name} gave at least {say_level(level)} to {made} in at least {say_count(count)} of {attempted} "
-                f"attempted{best} (median {say_count(median(looks))} looks at its answers). {readers}"
+                f"attempted{best} (median {say_count(median(looks))} looks at its answers). {_read(evidence, level)}"
             )
     spent = sum(search.evaluations for search in evidence.run.searches)
     return (
         f"{name} gave at most {say(max(evidence.strongest))} to {made} in {attempted} attempted "
-        f"within {say_count(spent)} looks at its answers. {readers}"
+        f"within {say_count(spent)} looks at its answers. {_read(evidence, None)}"
     )
+
+
+def _read(evidence: Evidence, level: float | None) -> str:
+    """What machines and people can read of what reached a level; None where none was reached."""
+    found = evidence.reads.at(evidence.level if level is None else level)
+    if not isinstance(found, Measured):
+        return people_sentence(evidence)
+    said = "No class is confident, and so none is fooled." if level is None else fooled_sentence(evidence, found)
+    return f"{said} {people_sentence(evidence)}" if _asked(evidence) else said
+
+
+def _asked(evidence: Evidence) -> bool:
+    """Whether people read the pictures: what they say goes before what machines do."""
+    return evidence.people is not None and evidence.people.rates is not None
 
 
 def pictures(evidence: Evidence) -> str:
@@ -96,8 +112,18 @@ def figures(evidence: Evidence) -> list[Figure]:
             f"looks to {say_level(level)}, median of the {say_count(len(looks))} {_classes(len(looks))} that reached it"
             f"{_best(evidence)}" if looks else f"looks did any class reach {say_level(level)}",
         ),
-        Figure(*people_figure(evidence)),
+        _fooled(evidence),
     ]  # fmt: skip
+
+
+def _fooled(evidence: Evidence) -> Figure:
+    found = evidence.reads.at(evidence.level)
+    if _asked(evidence) or not isinstance(found, Measured):
+        return Figure(*people_figure(evidence))
+    low, high = found.pairs.low.count, found.pairs.high.count
+    ends = f"no reader ({low}), or not every one ({high}), reads" if low != high else "no reader reads"
+    words = f"classes fooled at {say_level(evidence.level)}: with a picture that {ends} as the class"
+    return Figure(say_classes(found), f"{words}; readers: {', '.join(evidence.reads.independent)}")
 
 
 def _best(evidence: Evidence) -> str:

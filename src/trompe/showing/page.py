@@ -17,6 +17,7 @@ from trompe.showing.headline import figures, sentence, warnings
 from trompe.showing.natural import gallery
 from trompe.showing.people import people_section
 from trompe.showing.pictures import MANY
+from trompe.showing.readable import readable
 from trompe.showing.tables import control_table, reached_table, repeats_table, survival_table, transfer
 from trompe.showing.tiles import tiles
 from trompe.showing.words import say, say_count, say_level, say_some
@@ -39,6 +40,7 @@ def render(evidence: Evidence) -> str:
         gallery=gallery(evidence), charts=curves.charts(evidence), plot=curves, has_paper=curves.has_paper(evidence),
         maps=maps.maps(evidence), legend=maps.legend(), table=reached_table(evidence), repeats=repeats_table(evidence),
         spread=spreads.spread(evidence), paper=spreads, calibration=spreads.calibration(evidence),
+        readable=readable(evidence),
         transfer=transfer(evidence), survival=survival_table(evidence), account=account(evidence), say=say,
         people=people_section(evidence),
         count=say_count, columns=columns(len(methods)), shape=_shape(run.shape),

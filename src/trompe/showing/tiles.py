@@ -9,6 +9,7 @@ from trompe.run import ClassRecord, Kept
 from trompe.run.painters import Place
 from trompe.showing.evidence import Evidence, Key, shown_images
 from trompe.showing.painted import Painting, paintings
+from trompe.showing.seen import read_as, seen_words
 from trompe.showing.words import not_measured, say, say_count, say_level
 
 _BARS = 5
@@ -40,6 +41,8 @@ class Plate:
     bars: list[Bar]
     bars_missing: str
     opinion: str
+    read_as: str
+    seen: str
     link: str
     file: str
 
@@ -160,6 +163,8 @@ def _plate(evidence: Evidence, record: ClassRecord, key: Key, kept: Kept) -> Pla
         bars=[] if answers is None else _bars(evidence, answers, record.label),
         bars_missing=not_measured(evidence.own.reason),
         opinion=_opinion(evidence, key, record.label),
+        read_as=read_as(evidence, key),
+        seen=seen_words(evidence, key, record.label),
         link=source if embedded else "" if evidence.public else kept.file,
         file=kept.file.rpartition("/")[2],
     )

@@ -14,6 +14,7 @@ from trompe.measure.metrics import Answer, accuracy, calibration_error, usual_lo
 from trompe.measure.survival import TRANSFORMS, Transform, parse_transforms
 from trompe.measure.surviving import itself
 from trompe.run import Run
+from trompe.run.reads import READERS
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
 from trompe.targets import ForeignTarget, bundled_targets
@@ -25,6 +26,7 @@ from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import parse_time
 from trompe.verbs.natural import judge_natural, natural_images
+from trompe.verbs.readable import check_readers, read_kept
 from trompe.verbs.renderers import with_renderer
 from trompe.verbs.thrift import line_of, remote_judge
 
@@ -48,15 +50,15 @@ class AuditSession(Session):
     images: Path | None = None
 
     def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
-        """What the target says of natural images, and whether the methods get through the control."""
+        """What the target says of natural images, whether the methods get through the control, and what can be read."""
         attempt = self.attempts[0]
         target, judge = itself(attempt.target), JudgeSettings(**run.about.judge)
-        if line_of(target) is None or self.images is not None:
-            photographs = natural_images(target, self.images)
-            if photographs is not None:
-                answers = judge_natural(target, photographs, judge)
-                yield "natural", natural_summary(answers, self.images)
+        photographs = natural_images(target, self.images)
+        if photographs is not None and (line_of(target) is None or self.images is not None):
+            answers = judge_natural(target, photographs, judge)
+            yield "natural", natural_summary(answers, self.images)
         yield "control", control(_one_each(self.attempts), self._spent_by_method(run), self._level)
+        yield READERS, read_kept(run, target, photographs)
 
     @property
     def _level(self) -> float:
@@ -172,6 +174,7 @@ def prepare_audit(
     judge = judge or judge_settings(settings, ready.target, min(_JUDGE_BATCH, classes))
     if line_of(ready.target) is not None:
         transforms = ()  # each would cost a query
+    check_readers(settings.readers, ready.target)
     seeds = range(settings.seed, settings.seed + settings.repeats)
     methods = possible_methods(settings, ready)
     attempts = [Attempt.prepare(_method_settings(settings, method, seed), ready, judge)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from trompe.core.errors import BadInput
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.measure.gate import Measured
+from trompe.measure.trials import NotMeasured
 from trompe.run import Run, open_run
+from trompe.run.reads import Reads, reads_of, say_range
 from trompe.settings import CompareSettings
 from trompe.verbs.keywords import keywords
 
@@ -37,10 +39,15 @@ class Comparison:
         pairs: Every method and class that both attempted and that counts in both.
         differing: What was not the same in both, so that the comparison is not one of targets alone; empty where
             everything was.
+        fooled: By level, the classes fooled in the first run and in the second, as ranges in words; empty where one of
+            them was not read.
+        unread: Why not, in words; empty where both were read.
     """
 
     pairs: tuple[Pair, ...]
     differing: tuple[str, ...]
+    fooled: tuple[tuple[float, str, str], ...] = ()
+    unread: str = ""
 
     def counts(self, level: float) -> tuple[int, int]:
         """In how many classes some image reached the level: before, after."""
@@ -65,7 +72,12 @@ class Comparison:
             f"{said[0] if pair.after is None else say_confidence(pair.after)}"
             for pair in self.pairs
         ]
-        return [f"{'method':<15} {'class':<{width}}  {'before':<16} after", *rows, "", str(self), *said[1:]]
+        table = [f"{'method':<15} {'class':<{width}}  {'before':<16} after", *rows, ""]
+        return [*table, str(self), self._say_fooled(), *said[1:]]
+
+    def _say_fooled(self) -> str:
+        words = "; at ".join(f"{level:g}: {before} then {after} classes" for level, before, after in self.fooled)
+        return f"fooled at {words}" if words else f"fooled     not measured: {self.unread}"
 
 
 @keywords(CompareSettings)
@@ -96,7 +108,8 @@ def compare_runs(before: Run, after: Run) -> Comparison:
             where="compare",
             do="Audit both targets with the same methods and classes.",
         )
-    return Comparison(tuple(Pair(*key, one[key], other[key]) for key in shared), _differing(before, after))
+    pairs = tuple(Pair(*key, one[key], other[key]) for key in shared)
+    return Comparison(pairs, _differing(before, after), *_fooled(before, after))
 
 
 def worse(run: Run, baseline: Run) -> Measured:
@@ -122,6 +135,26 @@ def _strongest(run: Run) -> dict[tuple[str, str], float | None]:
         held = found.get((record.method, record.label))
         found[record.method, record.label] = odds if held is None else max(held, odds if odds is not None else held)
     return found
+
+
+def _fooled(before: Run, after: Run) -> tuple[tuple[tuple[float, str, str], ...], str]:
+    """The classes fooled in both runs, each over all its own classes and methods; or why that is not known."""
+    one, other = reads_of(before), reads_of(after)
+    lacking = {"before": one.lacking, "after": other.lacking}
+    if unread := "; ".join(f"{which}: {reason}" for which, reason in lacking.items() if reason):
+        return (), unread
+    if _who(one) != _who(other):
+        return (), f"other readers ({', '.join(one.independent)}, then {', '.join(other.independent)})"
+    return tuple((level, _say(one, level), _say(other, level)) for level in (0.99, _TOP)), ""
+
+
+def _who(reads: Reads) -> list[tuple[str, str]]:
+    return [(one["name"], one["fingerprint"]) for one in reads.about if one["name"] in reads.independent]
+
+
+def _say(reads: Reads, level: float) -> str:
+    found = reads.at(level)
+    return str(found) if isinstance(found, NotMeasured) else say_range(found.pairs)
 
 
 def _differing(before: Run, after: Run) -> tuple[str, ...]:

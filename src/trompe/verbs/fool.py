@@ -1,7 +1,7 @@
 """`fool`: make images that mean nothing and that a classifier is certain about."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from trompe.core.types import Encoding, Step, Target
 from trompe.measure.survival import Transform
 from trompe.measure.surviving import Surviving, itself, surviving
 from trompe.run import About, Recorder, Run, open_run, publish
+from trompe.run.reads import READERS
 from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Material, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
@@ -27,6 +28,7 @@ from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, jud
 from trompe.verbs.keywords import keywords
 from trompe.verbs.material import material_for
 from trompe.verbs.methods import LEVELS, describe_search, make_encoding, make_plan, make_search, parse_time, resolve
+from trompe.verbs.readable import SKIP, check_readers, read_kept
 from trompe.verbs.renderers import with_renderer
 from trompe.verbs.same import check_same_numbers, check_same_settings
 from trompe.verbs.superclasses import why_no_superclasses
@@ -43,7 +45,7 @@ from trompe.verbs.thrift import (
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
-_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch"}
+_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch", "readers": ""}
 """Younger than the first runs, with what those did: left out there, so that a run from before repeats to its digest."""
 
 
@@ -301,10 +303,9 @@ class Session:
                 self._line.meter.keep(None)
         return open_run(self.folder)
 
-    def measurements(self, run: Run) -> Iterable[tuple[str, Any]]:
-        """What is measured beside the searches once they have ended, by name, JSON-ready; of a `fool` nothing."""
-        del run
-        return ()
+    def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
+        """What is measured beside the searches once they have ended, by name, JSON-ready: what readers read."""
+        yield READERS, read_kept(run, self.attempt.target)
 
     def _published(self) -> bool:
         """Whether the results on disk are those of the finished run; they are the last thing that is written."""
@@ -346,6 +347,8 @@ def stored_settings(settings: FoolSettings | AuditSettings) -> dict[str, Any]:
         for field in fields(settings)
         if field.name not in before or getattr(settings, field.name) not in (before[field.name], field.default)
     }
+    if items.get("readers", SKIP) != SKIP:
+        items["readers"] = Path(items["readers"])
     plain = {key: str(value.resolve()) if isinstance(value, Path) else value for key, value in items.items()}
     kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
     command = "audit" if isinstance(settings, AuditSettings) else "fool"
@@ -418,6 +421,7 @@ def fool_session(settings: FoolSettings, target: Target | None = None, judge: Ju
         RunError: The folder is, or holds another run.
     """
     first = Attempt.prepare(settings, target, judge)
+    check_readers(settings.readers, first.target)
     seeds = range(settings.seed + 1, settings.seed + settings.repeats)
     more = [Attempt.prepare(replace(settings, seed=seed), first.ready, first.judge) for seed in seeds]
     return Session(first, *more)

@@ -9,12 +9,15 @@ from typing import Any
 
 from trompe.core.errors import BadInput
 from trompe.core.numerics import level_odds
-from trompe.measure.gate import Condition, Judged, Measured, Outcome, judge_condition, parse_condition, verdict
+from trompe.measure.gate import READ, Condition, Judged, Measured, Outcome, judge_condition, parse_condition, verdict
 from trompe.measure.metrics import odds_that_pass, usual_log_odds
+from trompe.measure.trials import NotMeasured
 from trompe.run import ClassRecord, Run, open_run
+from trompe.run.reads import reads_of, say_range
 from trompe.run.trust import DOUBTED, passed
 from trompe.verbs.audit import answers_of
 from trompe.verbs.compare import worse
+from trompe.verbs.readable import SKIP
 
 MODESTY = "Passing means that these attacks at this budget found nothing, no more."
 _TOP = 0.9999
@@ -64,8 +67,9 @@ def gate(run: Run | Path | str, conditions: Sequence[str], baseline: Run | Path 
     """
     run = run if isinstance(run, Run) else open_run(run)
     other = baseline if isinstance(baseline, Run) or baseline is None else open_run(baseline)
-    wanted = [parse_condition(text) for text in conditions]
-    check_conditions(wanted, run.about.target, natural=bool(answers_of(run)), baseline=other is not None)
+    wanted, skipped = [parse_condition(text) for text in conditions], run.about.settings.get("readers") == SKIP
+    natural, baselined = bool(answers_of(run)), other is not None
+    check_conditions(wanted, run.about.target, natural=natural, baseline=baselined, skipped=skipped)
     hidden = hiding(run)
     judged = tuple(judge_condition(one, _measure(one, run, other), hidden) for one in wanted)
     status = str(run.about.target.get("preprocessing", "unverified"))
@@ -84,15 +88,18 @@ def undecided(conditions: Sequence[str], preprocessing: str, why: str) -> Gate:
     return Gate(verdict(judged, unverified=False), judged, preprocessing, (why,))
 
 
-def check_conditions(wanted: Sequence[Condition], target: dict[str, Any], *, natural: bool, baseline: bool) -> None:
+def check_conditions(
+    wanted: Sequence[Condition], target: dict[str, Any], *, natural: bool, baseline: bool, skipped: bool = False
+) -> None:
     """Refuse conditions that nothing could ever decide, before anything is searched.
 
     Raises:
-        BadInput: A threshold is not declared, there are no natural images, or there is no baseline.
+        BadInput: A threshold is not declared, there are no natural images, no baseline, or no reader may be asked.
     """
     for one in wanted:
         needs = {
             'threshold = ... in the target file': one.level == "operating" and not target.get("threshold"),
+            "readers, by leaving --readers none out": one.metric in READ and skipped,
             "natural images, by --images": (one.level == "tpr95" or one.metric == "above-natural") and not natural,
             "a run to compare with, by --baseline": one.metric == "worse-than-baseline" and not baseline,
         }  # fmt: skip
@@ -146,6 +153,8 @@ def _measure(one: Condition, run: Run, baseline: Run | None) -> Measured | None:
     odds = _odds(one.level, run)
     if odds is None:
         return None
+    if one.metric in READ:
+        return _read(run, one, odds)
     return _looks(run, odds) if one.metric == "looks" else _share(best, odds, f"the level {one.level}")
 
 
@@ -158,6 +167,19 @@ def _odds(level: str, run: Run) -> float | None:
 def _share(best: dict[str, float], odds: float, what: str) -> Measured:
     above = sum(value >= odds for value in best.values())
     return Measured(above / len(best), above / len(best), f"at least {above} of {len(best)} classes reach {what}")
+
+
+def _read(run: Run, one: Condition, odds: float) -> Measured:
+    """At least what no reader reads, at most what not every reader reads; anything, where nobody can say."""
+    reads = reads_of(run)
+    if reads.lacking:
+        return Measured(-inf, inf, f"not measured: {reads.lacking}")
+    found = reads.at_odds(odds)
+    if isinstance(found, NotMeasured):
+        return Measured(-inf, inf, str(found))
+    share, what = (found.pairs, "classes are fooled") if one.metric == "fooled" else (found.open, "trials are open")
+    words = f"{say_range(share)} {what} at the level {one.level} (no reader reads the class, or not every reader)"
+    return Measured(share.low.count / share.low.of, share.high.count / share.high.of, words)
 
 
 def _looks(run: Run, odds: float) -> Measured:

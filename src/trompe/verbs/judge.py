@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from trompe.core.check import check_at_least, check_name
 from trompe.core.errors import BadInput, RunError
 from trompe.core.types import Guard, Reader, Target
-from trompe.measure.trials import Judgement, Key
+from trompe.measure.readers import load_readers
+from trompe.measure.trials import Judgement
 from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, Portfolio
 from trompe.run import Run
+from trompe.run.reads import READERS
 from trompe.search import JudgeSettings
 from trompe.search.hide import HIDE_READER
 from trompe.settings import TrialSettings
@@ -23,11 +23,12 @@ from trompe.targets.guarded import Guarded, guards_of, undefended
 from trompe.targets.ready import make_ready
 from trompe.verbs.arsenal import Arsenal, arm
 from trompe.verbs.fool import Session
-from trompe.verbs.jury import Juror, jury, read_labels
+from trompe.verbs.jury import Juror, jury
 from trompe.verbs.material import convincing, make_material, nothing
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import natural_images
 from trompe.verbs.probe import suspicions
+from trompe.verbs.readable import readings
 from trompe.verbs.same import check_same_settings
 from trompe.verbs.thrift import line_of
 from trompe.verbs.trials import judge_runs
@@ -146,6 +147,7 @@ class JudgeSession(Session):
     def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
         """What the readers see in every image that is confident enough to matter."""
         counting = [juror.reader for juror in self.case.jurors if not juror.excluded]
+        yield READERS, readings(run, counting, counting)
         yield (
             "trials",
             {
@@ -154,8 +156,6 @@ class JudgeSession(Session):
                 "seeds": list(self.arsenal.seeds),
                 "left_out": dict(self.arsenal.left_out),
                 "doubts": list(suspicions(self.attempts[0].target, JudgeSettings(**run.about.judge))),
-                "independent": [reader.name for reader in counting],
-                "reads": [[*key, list(said)] for key, said in _read(run, counting).items()],
             },
         )
 
@@ -217,11 +217,8 @@ def run_case(case: Case, tell: Tell | None = None) -> Judged:
 
 def shipped_readers(target: Target) -> tuple[Reader, ...]:
     """The readers that come with trompe for a target's classes; none where there are none."""
-    room = "trompe.measure.readers"
-    if find_spec(room) is None:
-        return ()
-    found: tuple[Reader, ...] = import_module(room).load_readers(target.labels, target.spec.shape)
-    return found
+    channels, height, width = target.spec.shape
+    return load_readers(target.labels, (channels, height, width))
 
 
 def judge(  # noqa: PLR0913  the objects it is about, and how much of it
@@ -299,18 +296,3 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     part.write_text(text + "\n", encoding="utf-8")
     part.replace(path)
-
-
-def _read(run: Run, readers: Sequence[Reader]) -> dict[Key, tuple[str, ...]]:
-    """What each reader sees in each kept image that is accepted with a confidence of one half or more."""
-    kept = [((r.search, r.niche, kept.level or 0.0), kept) for r in run.classes for kept in r.kept()]
-    worth = [(key, each) for key, each in kept if each.log_odds >= 0.0]
-    if not worth or not readers:
-        return {key: () for key, _ in worth}
-    import torch
-
-    from trompe.core.numerics import from_levels
-
-    images = from_levels(torch.stack([each.levels for _, each in worth]))
-    said = zip(*(read_labels(reader, images) for reader in readers), strict=True)
-    return dict(zip((key for key, _ in worth), said, strict=True))

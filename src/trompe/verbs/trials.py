@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trompe.measure.trials import Attacked, Judgement, Key, SearchRow, attacked, decide
 from trompe.portfolio import SCALES, Portfolio
 from trompe.run import Run
+from trompe.run.reads import READERS
 from trompe.settings import TrialSettings
 
 
@@ -26,10 +27,10 @@ def judge_runs(runs: Sequence[Run], settings: TrialSettings, portfolio: Portfoli
                 for row in rows_of(run, number, portfolio, scale / settings.budget_scale)]
         for scale in scales
     }  # fmt: skip
-    told = runs[0].measured["trials"]
+    independent = runs[0].measured[READERS].get("independent", ())
     doubts = list(dict.fromkeys(doubt for run in runs for doubt in run.measured["trials"]["doubts"]))
     doubts += _not_tried(runs, portfolio)
-    return decide(rows, settings.level, told["independent"], by_budget, doubts)
+    return decide(rows, settings.level, independent, by_budget, doubts)
 
 
 def rows_of(run: Run, model: int, portfolio: Portfolio, share: float = 1.0) -> list[Attacked]:
@@ -45,7 +46,8 @@ def rows_of(run: Run, model: int, portfolio: Portfolio, share: float = 1.0) -> l
     when = {(r.search, r.niche, kept.level or 0.0): kept.evaluations for r in run.classes for kept in r.kept()}
     limits = {search.number: _within(run, search.number, share) for search in run.searches}
     kept = {key: odds for key, odds in run.judgements().items() if when[key] <= limits[key[0]]}
-    reads: dict[Key, Sequence[str]] = {(int(s), int(n), float(level)): said for s, n, level, said in told["reads"]}
+    found = run.measured[READERS].get("reads", ())
+    reads: dict[Key, Sequence[str]] = {(int(s), int(n), float(level)): said for s, n, level, said in found}
     name = f"{model}-{run.about.target['name']}"
     searches = [
         SearchRow(search.number, name, search.method, seed, search.niches, kinds[search.method])
