@@ -26,7 +26,9 @@ BOUND = 0.85
 
 @cache
 def guard() -> CertifiedGuard:
-    return fit_certified(DATA.train.images[:120], DATA.train.classes[:120], 3, bound=BOUND, data="bars-train")
+    return fit_certified(
+        DATA.train.images[:120], DATA.train.classes[:120], 3, bound=BOUND, reach=2.0, data="bars-train"
+    )
 
 
 def slack(images: Tensor, of: CertifiedGuard | None = None) -> Tensor:

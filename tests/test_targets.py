@@ -181,7 +181,7 @@ def test_damaged_weights_are_refused(folder, damage):
         load_target(str(folder))
 
 
-@pytest.mark.parametrize("damage", ["text", "list", "missing field", "unknown field", "labels"])
+@pytest.mark.parametrize("damage", ["text", "list", "missing field", "unknown field", "labels", "shape", "no size"])
 def test_a_damaged_card_is_refused(folder, damage):
     path = folder / "card.json"
     card = json.loads(path.read_text(encoding="utf-8"))
@@ -191,6 +191,8 @@ def test_a_damaged_card_is_refused(folder, damage):
         "missing field": json.dumps({key: value for key, value in card.items() if key != "seed"}),
         "unknown field": json.dumps({**card, "surprise": 1}),
         "labels": json.dumps({**card, "labels": None}),
+        "shape": json.dumps({**card, "shape": [28, 28]}),
+        "no size": json.dumps({**card, "shape": [1, 0, 28]}),
     }
     path.write_text(broken[damage], encoding="utf-8")
     with pytest.raises(TargetError, match=r"card\.json: expected the card of a trained network; got .*Train it again"):

@@ -53,7 +53,7 @@ class CertifiedGuard:
     counts: tuple[int, ...]
     bound: float
     median: float
-    reach: float = 2.0
+    reach: float = 3.0
     data: str = "unnamed"
 
     @property
@@ -118,7 +118,7 @@ class CertifiedGuard:
 
 
 def fit_certified(  # noqa: PLR0913  one for each thing a guard is made of
-    images: Levels, classes: Rows, labels: int, *, bound: float = 0.85, reach: float = 2.0, data: str = "unnamed"
+    images: Levels, classes: Rows, labels: int, *, bound: float = 0.85, reach: float = 3.0, data: str = "unnamed"
 ) -> CertifiedGuard:
     """A guard of trusted images; the bound is given, not fitted, and its price is coverage: see `coverage`.
 

@@ -59,7 +59,10 @@ def save_trained(folder: Path, module: nn.Module, card: Card, samples: Split) ->
     """Write the three files of a trained network into a folder that exists."""
     # Not by save_file, whose files nobody but their owner may read, whatever the umask.
     (folder / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in module.state_dict().items()}))
-    (folder / CARD).write_text(json.dumps(vars(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    usual: dict[str, Any] = {"shape": Card.shape, "abstain": Card.abstain, "hardened": {}}
+    # What a network trained in the plain way needs no word about is left out: its card is as it always was.
+    told = {key: value for key, value in vars(card).items() if key not in usual or value != usual[key]}
+    (folder / CARD).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / SAMPLES).write_bytes(save({"images": samples.images.contiguous(), "classes": samples.classes}))
 
 
@@ -101,7 +104,7 @@ def read_card(folder: Path) -> Card:
     """
     try:
         fields = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        shape = tuple(fields.get("shape", Card.shape))
+        shape = ImageSpec(*fields["shape"]).shape if "shape" in fields else Card.shape
         return Card(**{**fields, "labels": tuple(fields["labels"]), "shape": shape})
     except (OSError, ValueError, TypeError, KeyError) as cause:
         raise _damaged(folder / CARD, "the card of a trained network", str(cause)) from cause
