@@ -463,6 +463,18 @@ def test_the_method_that_needed_fewest_looks_counts_though_another_ended_sooner(
     assert found.outcome == "failed", found
 
 
+def test_what_was_not_reached_took_more_than_was_looked_at_and_no_more_is_known(plain):
+    run = open_run(plain.folder)
+    searches = tuple(replace(search, evaluations=count) for search, count in zip(run.searches, (300, 40), strict=True))
+    none = tuple(replace(record, firsts={}) for record in run.classes)
+    cut = replace(run, searches=searches, classes=none)
+    object.__setattr__(cut, "takeovers", lambda _: [])
+    for number, outcome in ((900, "undecided"), (42, "undecided"), (41, "passed"), (10, "passed")):
+        (found,) = gate(cut, [f"looks@0.99 < {number}"]).judged
+        assert found.outcome == outcome, found
+    assert "not within 40 evaluations" in found.words
+
+
 def test_a_server_that_dies_leaves_the_gate_undecided_and_the_run_to_go_on_with(tmp_path, capsys):
     with serve(Faulty(Inference(), hang_up, after=200, count=10_000)) as server:
         asked = Request(timeout=5.0, retries=1)

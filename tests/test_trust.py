@@ -10,7 +10,7 @@ from trompe.measure.metrics import Answer, calibration_error, usual_log_odds
 from trompe.measure.statistics import wilson
 from trompe.run.trust import doubted, first_line, passed, questions
 from trompe.targets import Preprocessing
-from trompe.verbs.inspect import Trial, confirms
+from trompe.verbs.inspect import Trial, confirms, contradicts
 
 SOME = parse_condition("confident@0.99 > 0.2")
 NONE_FOUND = Measured(0.0, 0.0, "0 of 10")
@@ -106,6 +106,29 @@ def test_a_preprocessing_is_not_confirmed_where_another_is_clearly_likelier() ->
     assert confirms([level, own], 10)
     assert not confirms([better, own], 10)
     assert not confirms([own, level, better], 10)
+
+
+def _named(name: str, right: int, typical: float = 5.0, of: int = 50) -> Trial:
+    rows = [i < right for i in range(of)]
+    return Trial(name, Preprocessing(), wilson(right, of), -0.5, [-0.5] * of, rows, typical)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "speaks"),
+    [
+        (_named("as it stands", 40), _named("0..255", 50), True),  # ten more, of ten that differ: over 3 sqrt(10)
+        (_named("as it stands", 42), _named("0..255", 50), False),  # eight more: within 3 sqrt(8)
+        (_named("as it stands", 50), _named("0..255", 40), False),
+        (_named("as it stands", 3), _named("0..255", 3), True),  # no better than chance of ten classes
+        (_named("as it stands", 3, of=20), _named("0..255", 3, of=20), False),  # too few to say so
+        (_named("as it stands", 45, 41.0), _named("0..255", 45), True),  # surer than any network is
+        (_named("as it stands", 45, 41.0), _named("0..255", 45, 41.0), False),
+        (_named("as it stands", 45, 41.0), _named("0..255", 30), False),
+        (_named("as it stands", 45, 39.0), _named("0..255", 45), False),
+    ],
+)
+def test_labelled_images_contradict_a_declared_preprocessing(own: Trial, other: Trial, speaks: bool) -> None:
+    assert contradicts([own, other], 10) is contradicts([other, own], 10) is speaks
 
 
 @pytest.mark.parametrize(
