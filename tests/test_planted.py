@@ -16,10 +16,11 @@ GREEN, RED = 0, 1
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
-    """A copy of the package; the weights are only linked to."""
+    """A copy of the package; weights and readers are only linked to."""
     package = tmp_path / "trompe"
-    shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__", "weights"))
-    (package / "targets" / "weights").symlink_to(SOURCE / "targets" / "weights")
+    shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__", "weights", "shipped"))
+    for part in ("targets/weights", "measure/readers/shipped"):
+        (package / part).symlink_to(SOURCE / part)
     return package
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from trompe.core.numerics import from_levels
 from trompe.core.types import Classwise, Images, Levels, Rows
+from trompe.data import Split
 from trompe.densities.damage import damaged
 from trompe.densities.mosaic import read_mosaic, write_mosaic
 from trompe.densities.views import Flat, blurred, normalised, tangents, upright
@@ -64,22 +65,21 @@ class KernelDensity:
         self.bandwidth, self.view = bandwidth, view
 
     @classmethod
-    def fit(cls, images: Levels, classes: Rows, held: Levels, held_classes: Rows, view: View) -> Self:
+    def fit(cls, known: Split, held: Split, view: View) -> Self:
         """Kernels around images, with the bandwidth that makes the held-out ones likeliest in their own classes.
 
         Args:
-            images: The prototypes.
-            classes: Theirs; every class has one.
-            held: Others.
-            held_classes: Theirs.
+            known: The prototypes; every class has one.
+            held: Others, of the same classes.
             view: How images are looked at.
         """
-        kernels = cls(images, classes, 1.0, view)
+        kernels = cls(known.images, known.classes, 1.0, view)
         with torch.no_grad():
-            parts = [from_levels(part) for part in held.split(100)]
+            parts = [from_levels(part) for part in held.images.split(100)]
             squared = torch.cat([kernels.distances(part) for part in parts])
         fitted = [kernels.with_bandwidth(width) for width in BANDWIDTHS]
-        return max(fitted, key=lambda one: float(one.from_distances(squared).gather(1, held_classes[:, None]).mean()))
+        own = held.classes.unsqueeze(1)
+        return max(fitted, key=lambda one: float(one.from_distances(squared).gather(1, own).mean()))
 
     def with_bandwidth(self, bandwidth: float) -> Self:
         """The same prototypes under another bandwidth."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
@@ -20,7 +20,7 @@ from trompe.core.types import Classwise, Images, Levels, Rows
 from trompe.densities.damage import damaged
 from trompe.densities.views import normalised, upright
 
-Stack = Float32[Tensor, "classes n numbers"]
+Stack = Float[Tensor, "classes n numbers"]
 """One row an image, for every class's own autoencoder."""
 Weights = Mapping[str, Tensor]
 
@@ -53,8 +53,8 @@ class Autoencoders:
 
     As in analysis by synthesis: the latent begins where the encoder says and is then moved to where
     ``log p(x | z) - |z|^2 / 2`` is largest; the second term is the divergence of a unit Gaussian around z from the
-    prior. Pixels are contrast-normalised and have the same Gaussian noise in all classes: with noise of its own, a
-    class that varies much would be believed too often. Nothing is drawn: the same image gives the same score.
+    prior. Pixels are contrast-normalised, with the same Gaussian noise in all classes: with noise of its own a class
+    that varies much would be believed too often. Nothing is drawn: the same image gives the same score.
 
     Differs from Schott 2019 in the optimiser (Gauss-Newton, a few steps), in the encoder as the start, in Gaussian
     pixels, and in having fully connected layers.

@@ -10,12 +10,15 @@ from torch.nn import functional
 from trompe.core.types import Images
 
 Flat = Float[Tensor, "n pixels"]
+Smaller = Float[Tensor, "n planes tall wide"]
 LARGEST = 32
 """Pixels a side at most; larger images are averaged down to it."""
 _FAINT = 1e-6
+_SHORTEST = 1e-3
+"""Length of an image about its mean below which it is taken for blank: a quarter of one grey level in one pixel."""
 
 
-def shrunk(images: Images) -> Images:
+def shrunk(images: Images) -> Smaller:
     """Averaged down to at most `LARGEST` pixels a side, each side by itself; small images are left as they are."""
     height, width = images.shape[2:]
     size = (min(height, LARGEST), min(width, LARGEST))
@@ -32,11 +35,11 @@ def contrast(images: Images) -> Float[Tensor, " n"]:
 def normalised(images: Images) -> Flat:
     """Pixels about their mean, at length 1: neither brightness nor contrast are left, shape (n, pixels).
 
-    A blank image becomes 0, which is near to nothing; nothing is divided by 0.
+    A blank image becomes 0 (to two digits), which is near to nothing; nothing is divided by 0.
     """
     pixels = images.flatten(1)
     centred = pixels - pixels.mean(1, keepdim=True)
-    return centred / (centred.square().sum(1, keepdim=True) + _FAINT**2).sqrt()
+    return centred / (centred.square().sum(1, keepdim=True) + _SHORTEST**2).sqrt()
 
 
 def blurred(images: Images, sigma: float) -> Images:
@@ -71,7 +74,7 @@ def upright(images: Images) -> Images:
     return functional.grid_sample(images, grid, align_corners=True)
 
 
-def edges(images: Images) -> Images:
+def edges(images: Images) -> Smaller:
     """Strength of edges that face right, left, down and up, smoothed by a pixel, at half the size each way."""
     smooth = blurred(images, 0.7)
     right = (functional.pad(smooth, (0, 2)) - functional.pad(smooth, (2, 0)))[..., 1:-1] / 2.0

@@ -86,7 +86,7 @@ def fit_readers(
 def _kernels(given: Material) -> Evidence:
     some = _at_most(given.held, 100)
     view = View(upright=given.written, tangents=given.written)
-    return Kernels(KernelDensity.fit(given.known.images, given.known.classes, some.images, some.classes, view))
+    return Kernels(KernelDensity.fit(given.known, some, view))
 
 
 def _neighbours(given: Material) -> Evidence:
@@ -99,7 +99,7 @@ def _coders(given: Material) -> Evidence:
 
 
 def _parts(given: Material) -> Evidence:
-    return Parts.fit(given.known.images, given.known.classes, given.seed)
+    return Parts.fit(given.known.images, given.known.classes, given.iterations, given.seed)
 
 
 FITS: tuple[Callable[[Material], Evidence], ...] = (_kernels, _coders, _neighbours, _parts)

@@ -29,7 +29,9 @@ _WORDS, _DRAWN, _ROUNDS = 64, 20_000, 10
 _EACH = 300
 _SHIFTS = 2
 _SHARP = 3.0
-_RATE, _DECAY, _BATCH, _LEARNT = 5e-3, 2e-6, 500, 2000
+_RATE, _DECAY, _BATCH = 5e-3, 2e-6, 500
+_LEARNT = 2000
+"""Batches of the logistic regression at most."""
 
 Found = Float[Tensor, "n words places"]
 
@@ -63,14 +65,14 @@ class Parts:
     uses: ClassVar[frozenset[str]] = frozenset({"function:parts", "features:local-patches"})
 
     @classmethod
-    def fit(cls, images: Levels, classes: Rows, seed: int) -> Self:
+    def fit(cls, images: Levels, classes: Rows, iterations: int, seed: int) -> Self:
         """A code, prototypes in it (the first of each class) and the linear map, from images of every class."""
         with torch.no_grad():
             count = int(classes.max()) + 1
             rows = torch.cat([(classes == c).nonzero().flatten()[:_EACH] for c in range(count)])
             words = _code(images[rows], seed).half().float()
             coded = [_coded(words, from_levels(part)) for part in images[rows].split(100)]
-            linear = _linear(words, images, classes, seed).half().float()
+            linear = _linear(words, images, classes, min(iterations, _LEARNT), seed).half().float()
         word, weight = (torch.cat(parts) for parts in zip(*coded, strict=True))
         return cls(words, word, weight, classes[rows], linear)
 
@@ -156,7 +158,7 @@ def _coded(words: Tensor, images: Images) -> tuple[Int64[Tensor, "n places"], In
 
 
 def _code(images: Levels, seed: int) -> Float[Tensor, "words pixels"]:
-    """Words by k-means on the sphere, from parts with at least half as much ink as the most inked."""
+    """Words by k-means on the sphere, from parts with at least three tenths of the ink of the most inked."""
     parts = torch.cat([_patches(from_levels(part))[0] for part in images[::10].split(100)])
     rows = parts.transpose(1, 2).flatten(0, 1)
     length = rows.norm(dim=1)
@@ -171,15 +173,15 @@ def _code(images: Levels, seed: int) -> Float[Tensor, "words pixels"]:
     return words
 
 
-def _linear(words: Tensor, images: Levels, classes: Rows, seed: int) -> Float[Tensor, "numbers classes"]:
+def _linear(words: Tensor, images: Levels, classes: Rows, steps: int, seed: int) -> Float[Tensor, "numbers classes"]:
     """The linear map from what is found in images to their classes, by logistic regression."""
     found, sides = _examples(words, images, classes, seed)
     weight = torch.zeros(found.shape[1] + 1, int(classes.max()) + 1)
     with torch.enable_grad():
         weight.requires_grad_()
         optimiser = torch.optim.Adam([weight], lr=_RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _LEARNT)
-        for step in range(_LEARNT):
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        for step in range(steps):
             rows = Stream(seed, "parts/learn", step).integers(_BATCH, len(sides))
             loss = functional.cross_entropy(_told(weight, found[rows].float()), sides[rows])
             loss = loss + _DECAY * weight.square().sum()
@@ -194,7 +196,7 @@ def _told(linear: Tensor, found: Tensor) -> Tensor:
     return found.pow(_SHARP) @ linear[:-1] + linear[-1]
 
 
-def _examples(words: Tensor, images: Levels, classes: Rows, seed: int) -> tuple[Tensor, Rows]:
+def _examples(words: Tensor, images: Levels, classes: Rows, seed: int) -> tuple[Tensor, Tensor]:
     """What is found in images that are shifted a little, and in half of them again before clutter; in float16."""
     parts, sides = [], []
     order = Stream(seed, "parts/order", 0).uniform(len(classes)).argsort()

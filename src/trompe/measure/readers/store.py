@@ -37,6 +37,8 @@ def save_known(folder: Path, known: Split) -> None:
 def _known(folder: Path) -> Split:
     try:
         return Split(read_mosaic(folder / "known.png"), load_file(folder / "known.safetensors")["classes"].long())
+    except DataError:
+        raise
     except (OSError, SafetensorError, KeyError) as cause:
         raise damaged(folder, "known images", cause) from cause
 
@@ -80,9 +82,9 @@ def load_readers(labels: Sequence[str], shape: tuple[int, int, int], folder: Pat
     """
     if folder is None:
         for place in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
-            readers = stored_readers(place)
-            if readers and readers[0].labels == tuple(labels) and readers[0].shape == tuple(shape):
-                return tuple(reader for reader in readers if unfit(reader) is None)
+            cards = sorted(place.glob(f"*/{CARD}"))
+            if cards and _knows(cards[0]) == (tuple(labels), tuple(shape)):
+                return tuple(reader for reader in stored_readers(place) if unfit(reader) is None)
         return ()
     readers = stored_readers(folder)
     for reader in readers:
@@ -112,6 +114,14 @@ def unfit(reader: MachineReader) -> str | None:
     if measured["specificity"] < _LEAST_SPECIFICITY:
         return f"The reader {reader.name} reads {100 - 100 * measured['specificity']:.1f} % of noise as something"
     return None
+
+
+def _knows(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(card["labels"]), tuple(card["shape"])
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise damaged(path.parent, "a reader", cause) from cause
 
 
 def _calibration(folder: Path) -> dict[str, Any]:
