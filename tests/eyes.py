@@ -58,7 +58,7 @@ class Rote:
 
     def fingerprint(self) -> str:
         """Of what decides its answers."""
-        return f"{self.name} {len(self.known)} {self.others}"
+        return repr((self.name, self.labels, sorted(self.known.items()), self.others))
 
 
 def _unit(images: Tensor) -> Tensor:

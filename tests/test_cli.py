@@ -237,8 +237,10 @@ def test_the_summary_says_what_the_results_say(made):
     assert f"{results['summary']['confident']['0.99']} at 99 %" in done.stdout
     assert f"{results['summary']['evaluations']:,} evaluations" in done.stdout
     assert results["summary"]["median_in_words"] in done.stdout
-    fooled = results["summary"]["fooled"]["classes"]["0.99"]["words"]
-    assert f"\nfooled     {fooled} classes at 99 %, " in done.stdout
+    fooled = results["summary"]["fooled"]
+    read = isinstance(fooled, dict)
+    words = f"fooled     {fooled['classes']['0.99']['words']} classes" if read else "readable   not measured"
+    assert f"\n{words}" in done.stdout
 
 
 def test_piped_progress_is_plain_lines(tmp_path, monkeypatch, capsys):

@@ -4,7 +4,7 @@ import json
 import random
 import shutil
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from test_report import Node, read
 import trompe
 from trompe.cli.main import main
 from trompe.cli.summary import describe
-from trompe.core.errors import BadInput
+from trompe.core.errors import BadInput, DataError
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.data.folders import Photographs
@@ -30,6 +30,7 @@ from trompe.run.reads import reads_of
 from trompe.run.results import results, write_results
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import Declaration, Preprocessing
+from trompe.targets.guarded import Guarded
 from trompe.verbs import readable as asking
 from trompe.verbs.audit import audit_with
 from trompe.verbs.compare import compare_runs
@@ -52,7 +53,9 @@ def target_of(labels=LABELS, **declared):
 def made(tmp_path_factory) -> Run:
     """Two methods, twice each; nobody read what they made."""
     settings = AuditSettings("made", methods=METHODS, repeats=2, out=tmp_path_factory.mktemp("made") / "run")
-    return audit_with(settings, target_of())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "load_readers", lambda *_: ())
+        return audit_with(settings, target_of())
 
 
 def natural(told: dict[bytes, str], wrong: int = 0) -> Photographs:
@@ -159,12 +162,14 @@ def test_what_is_read_is_what_lies_on_disk(made, tmp_path):
 
 
 def test_each_image_is_read_once(made):
-    readers = rotes(({}, {}))
+    readers = rotes(({b"": "cat"}, {b"": "dog"}))
     photographs = taught([reader.known for reader in readers])
     with_reads(made, readers, photographs)
     distinct = len(set(on_disk(made).values()))
     assert sum(-(-count // 50) for count in (40, distinct)) == len(readers[0].asked)
     assert distinct < len(on_disk(made))
+    with_reads(made, readers, photographs)  # the real ones are known by now
+    assert sum(-(-count // 50) for count in (40, distinct, distinct)) == len(readers[0].asked)
 
 
 def brute(run: Run, level: float, readers: int, unit, method="", which="any") -> tuple[int, int, int]:
@@ -276,26 +281,35 @@ def test_a_class_called_none_cannot_be_told_from_no_class(made):
     assert found == {"not_measured": "a class is called 'none', which is what a reader says who sees no class"}
 
 
-class Guarding:
-    """A target behind a guard that is made of this."""
+@dataclass(frozen=True)
+class Idle:
+    """A guard that lets everything pass, made of this."""
 
-    def __init__(self, target, uses):
-        self.target, self.guard = target, type("Guard", (), {"uses": frozenset(uses)})()
+    uses: frozenset[str]
+    name = "idle"
+    needs = frozenset({"logits"})
 
-    def __getattr__(self, name):
-        return getattr(self.target, name)
+    def slack(self, outputs, _inputs):
+        return torch.ones_like(outputs.logits)
+
+    def fingerprint(self):
+        return "idle"
+
+
+def behind(target, *uses):
+    return Guarded(target, Idle(frozenset(uses)))
 
 
 def test_a_reader_that_shares_something_with_the_guard_is_not_counted(made):
     known = by_rule(made, plain_rule)
     photographs = taught(known)
     uses = (("function:kde",), ("function:parts",))
-    alone = with_reads(made, rotes(known, uses=uses), photographs, Guarding(target_of(), ("function:other",)))
+    alone = with_reads(made, rotes(known, uses=uses), photographs, behind(target_of(), "function:other"))
     assert not reads_of(alone).lacking
-    shared = with_reads(made, rotes(known, uses=uses), photographs, Guarding(target_of(), ("function:kde",)))
+    shared = with_reads(made, rotes(known, uses=uses), photographs, behind(target_of(), "function:kde"))
     assert shared.measured["readers"]["independent"] == ["bob"]
-    behind = Guarding(Guarding(target_of(), ("function:kde",)), ("function:other",))
-    assert with_reads(made, rotes(known, uses=uses), photographs, behind).measured == shared.measured
+    two = behind(behind(target_of(), "function:kde"), "function:other")
+    assert with_reads(made, rotes(known, uses=uses), photographs, two).measured == shared.measured
     assert "1 independent reader, where 2 are needed" in reads_of(shared).lacking
     assert results(shared)["summary"]["fooled"].startswith("not measured: 1 independent reader")
     assert reads_of(shared).said  # what they said stays to be looked at
@@ -321,6 +335,15 @@ def test_a_folder_without_readers_is_refused_before_anything_is_written(tmp_path
     with pytest.raises(BadInput, match="readers"):
         trompe.audit("lenet-mnist", readers=str(tmp_path / "empty"), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_damaged_readers_lose_no_run(made, monkeypatch):
+    def damaged(*_):
+        raise DataError(expected="readers", got="rubble", where="here", do="Fit them again.")
+
+    monkeypatch.setattr(asking, "load_readers", damaged)
+    reason = read_kept(made, target_of())["not_measured"]
+    assert reason.startswith("the readers cannot be had: here: expected readers; got rubble.")
 
 
 def test_a_run_from_before_there_were_readers_stays_as_it_was(made, tmp_path):
