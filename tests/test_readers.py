@@ -161,9 +161,9 @@ def test_a_score_is_0_at_the_threshold_and_1_for_the_median_held_out_image():
     near = torch.stack([torch.arange(1000.0), torch.full((1000,), -5.0)], 1).double()
     near = torch.cat([near, near.flip(1)])
     rule = Rule.fit(near, near, torch.arange(2000) // 1000, 0.05)
-    assert rule.threshold.tolist() == [3.0, 3.0]
+    assert rule.threshold.tolist() == pytest.approx([500.0 - 1.3 * 497.0] * 2)
     bright = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    asked = torch.tensor([[3.0, -1e9], [500.0, -1e9]], dtype=torch.float64)
+    asked = torch.tensor([[500.0 - 1.3 * 497.0, -1e9], [500.0, -1e9]], dtype=torch.float64)
     assert rule.scores(asked, asked, bright)[:, 0].tolist() == pytest.approx([0.0, 1.0])
     assert (rule.scores(asked, asked, 0.001 * bright) < 0.0).all()  # too faint, whatever it looks like
 

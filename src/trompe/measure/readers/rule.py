@@ -12,6 +12,9 @@ from trompe.densities.views import contrast
 
 PASS = 0.003
 """Share of held-out images of a class that may fall below its threshold."""
+WIDER = 1.3
+"""How far the threshold is below the usual nearness, as a multiple of what held-out images ask for: those were written by
+the hands that wrote the known ones, and strange hands are further away."""
 FAINTEST = 0.1
 """Least contrast, as a share of the median training image's: below it nobody is asked to see anything."""
 _LEAST = 1e-9
@@ -26,7 +29,7 @@ class Rule:
     first two are 1 for the median held-out image of the class.
 
     Attributes:
-        threshold: Nearness that all but a small share of held-out images of the class have, shape (classes,).
+        threshold: Nearness that nearly all images of the class have, shape (classes,).
         usual: Nearness that half of them have.
         lead: By how much the class is ahead of the best other in half of them.
         faintest: Contrast below which nothing is read.
@@ -41,13 +44,15 @@ class Rule:
     def fit(cls, near: Classwise, apart: Classwise, classes: Rows, faintest: float) -> Self:
         """Thresholds from held-out images with their classes; every class has some.
 
-        The threshold is the lowest nearness among the held-out images of the class after `PASS` of them are left out.
+        The lowest nearness among the held-out images of the class, after `PASS` of them are left out, is so far below
+        the median; the threshold is `WIDER` times as far below.
         """
         columns = range(near.shape[1])
         own = [near[classes == c, c].sort().values for c in columns]
         ahead = [lead_over_others(apart[classes == c])[:, c] for c in columns]
-        threshold = torch.stack([values[int(PASS * len(values))] for values in own])
+        lowest = torch.stack([values[int(PASS * len(values))] for values in own])
         usual = torch.stack([values[len(values) // 2] for values in own])
+        threshold = usual - WIDER * (usual - lowest)
         lead = torch.stack([values.quantile(0.5) for values in ahead])
         return cls(threshold, torch.maximum(usual, threshold + _LEAST), lead.clamp(min=_LEAST), faintest)
 
