@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from trompe.core.numerics import say_confidence
 from trompe.measure.inference import Interval
@@ -139,10 +139,21 @@ class Effort:
     Attributes:
         size: ``quick``, ``default`` or ``full``.
         seeds: How many, where not as many as an experiment has by default.
+        images: Labelled photographs that the user named; None where there are none.
     """
 
     size: Size = "default"
     seeds: int | None = None
+    images: Path | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"size": self.size, "seeds": self.seeds, "images": str(self.images.resolve()) if self.images else None}
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any]) -> Self:
+        """What `describe` gave."""
+        return cls(told["size"], told["seeds"], Path(told["images"]) if told["images"] else None)
 
     def seeds_of(self, usual: int) -> range:
         """The seeds of an experiment that has so many by default; two of them where it is to be quick."""
@@ -164,10 +175,12 @@ class Unit:
     Attributes:
         name: Of its file.
         work: From its own folder, which may hold what an interrupted one left, to plain JSON.
+        needs: Names of what it shares with other units on disk; two that share something are not measured at a time.
     """
 
     name: str
     work: Callable[[Path], dict[str, Any]]
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

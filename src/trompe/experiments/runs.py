@@ -38,6 +38,17 @@ def searched(folder: Path, target: str | Target, **settings: Any) -> Run:
     return fool_with(chosen, load_target(target) if isinstance(target, str) else target)
 
 
+def beside(folder: Path, experiment: str, unit: str) -> Path:
+    """Where another experiment keeps the runs of a unit, seen from the folder of a unit of one's own.
+
+    Args:
+        folder: Of one's own unit.
+        experiment: The other's name.
+        unit: Of the other.
+    """
+    return folder.parent.parent / experiment / unit
+
+
 def forget(run: Run) -> None:
     """Remove a run that takes tens of megabytes, once what the claims are about has been taken from it."""
     shutil.rmtree(run.folder)
