@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from trompe.core.numerics import say_confidence
+from trompe.core.numerics import probability, say_confidence
 from trompe.measure.inference import Interval
 
 Kind = Literal["existence", "direction", "magnitude", "shape"]
@@ -17,6 +17,17 @@ Outcome = Literal[
     "undecided", "cannot be run here",
 ]  # fmt: skip
 """``holds`` and ``does not hold`` are for what the paper does not claim: nothing is there to be reproduced."""
+
+
+def say_odds(odds: float) -> str:
+    """A confidence as a person writes it, small ones too: where there are a thousand classes nearly all are small.
+
+    Example:
+        >>> say_odds(0.0), say_odds(-9.0)
+        ('50.0 %', '0.012 %')
+    """
+    share = probability(odds)
+    return f"{100.0 * share:.2g} %" if 0.0 < share < 0.001 else say_confidence(odds)
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class Claim:
             '25.0 %'
         """
         if self.scale == "log-odds" and self.kind != "direction":
-            return say_confidence(value)
+            return say_odds(value)
         return {
             "share": f"{100.0 * value:.1f} %",
             "seconds": f"{value:.0f} s",
