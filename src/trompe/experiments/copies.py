@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
-
-from trompe.core.types import Levels
 
 CELLS = 32
 """Rows and columns of the grid on which elements are looked for."""
@@ -19,6 +18,8 @@ FEWEST = 3
 _FLAT = 0.02
 """Standard deviation, of a range of 1, below which a window is too even to be an element."""
 
+Picture = UInt8[Tensor, "channels height width"]
+"""The bytes of one image."""
 Place = tuple[int, int]
 """Row and column of a window's upper left cell."""
 
@@ -36,7 +37,7 @@ class Element:
     copies: tuple[Place, ...]
 
 
-def element(image: Levels) -> Element | None:
+def element(image: Picture) -> Element | None:
     """The window with the most copies in an image, first come where there are several; None where none has enough.
 
     Copies are found greedily, the most alike first, by the correlation of all channels on a grid of 32 x 32 cells.
@@ -58,7 +59,7 @@ def element(image: Levels) -> Element | None:
     return best
 
 
-def _windows(image: Levels) -> tuple[Tensor, Tensor]:
+def _windows(image: Picture) -> tuple[Tensor, Tensor]:
     """Every window as a vector of mean 0 and length 1, shape (places, values), and which are too even."""
     size = (image.shape[1] // CELLS, image.shape[2] // CELLS)
     small = torch.nn.functional.avg_pool2d(image.to(torch.float64).unsqueeze(0) / 255.0, size)
@@ -91,25 +92,27 @@ def free_places(taken: Sequence[Place]) -> list[Place]:
     return [(row, column) for row in places for column in places if not overlaps((row, column), taken)]
 
 
-def without(image: Levels, places: Sequence[Place]) -> Levels:
-    """The image with windows painted over, each in the mean colour of its own frame, one pixel wide."""
+def without(image: Picture, places: Sequence[Place]) -> Picture:
+    """The image with windows painted over, each in the mean colour of what surrounds it, one pixel wide."""
     changed = image.clone()
     for place in places:
-        window = _window(changed, place)
-        inner = torch.zeros(window.shape[1:], dtype=torch.bool)
-        inner[1:-1, 1:-1] = True
-        window[:] = window[:, ~inner].to(torch.float64).mean(1).round().to(torch.uint8)[:, None, None]
+        around, inner = _window(changed, place, 1), _window(changed, place)
+        rest = around.to(torch.float64).sum((1, 2)) - inner.to(torch.float64).sum((1, 2))
+        count = around[0].numel() - inner[0].numel()
+        inner[:] = (rest / count).round().to(torch.uint8)[:, None, None]
     return changed
 
 
-def with_copy(image: Levels, source: Place, place: Place) -> Levels:
+def with_copy(image: Picture, source: Place, place: Place) -> Picture:
     """The image with one window put in the place of another."""
     changed = image.clone()
     _window(changed, place)[:] = _window(image, source)
     return changed
 
 
-def _window(image: Levels, place: Place) -> Tensor:
+def _window(image: Tensor, place: Place, more: int = 0) -> Tensor:
+    """The part of an image, with so many pixels more on each side where there are any."""
     height, width = image.shape[1] // CELLS, image.shape[2] // CELLS
     top, left = place[0] * height, place[1] * width
-    return image[:, top : top + SIDE * height, left : left + SIDE * width]
+    rows = slice(max(0, top - more), top + SIDE * height + more)
+    return image[:, rows, max(0, left - more) : left + SIDE * width + more]

@@ -68,7 +68,7 @@ def show(folder: Path, wanted: Search) -> dict[str, Any]:
 def share(one: Mapping[str, Any], *, every: bool) -> float | None:
     """Of a run's images at 99 % or more, those in which every reader, or some reader, reads the class; None of none."""
     sure = [c for c, odds in enumerate(one["odds"]) if odds >= SURE]
-    found = readable_range(torch.tensor(one["reads"])[:, sure], torch.tensor(sure)) if one["reads"] else None
+    found = readable_range(torch.tensor(one["reads"])[:, sure], torch.tensor(sure).long()) if one["reads"] else None
     if found is None or isinstance(found, NotMeasured):
         return None
     return found.readable[0 if every else 1] / found.of
