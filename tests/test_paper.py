@@ -419,7 +419,8 @@ def test_a_unit_that_fails_in_another_process_is_told_in_four_parts(tmp_path, mo
 
 
 def transferred(own, same, other):
-    return {"generations": 200, "own": own, "same": same, "other": other, "random_same": 0.0}
+    told = {"readers": ["a", "b"], "reads": [[0, 1, -1], [0, -1, -1]]}
+    return {"generations": 200, "own": own, "same": same, "other": other, "random_same": 0.0, **told}
 
 
 def test_transfer_takes_the_weaker_of_both_networks_and_its_own_class():
@@ -432,7 +433,11 @@ def test_transfer_takes_the_weaker_of_both_networks_and_its_own_class():
     assert found["base"].values == pytest.approx((2 / 3,) * 3)
     assert found["nearer"].values == pytest.approx((0.0,) * 3)
     assert not found["same"].short
-    unsure = {"m": transferred([half], [20.0], [-9.0])}
+    assert found["nonsense"].values == (half,) * 3  # the third image alone is read by nobody
+    assert found["nonsense"].population.endswith("read by a, b")
+    unread = {name: {**one, "reads": [], "readers": []} for name, one in data.items()}
+    assert transfer.measure(unread, Effort())["nonsense"].missing == reading.NO_READERS
+    unsure = {"m": {**transferred([half], [20.0], [-9.0]), "reads": [[0], [0]]}}
     assert transfer.measure(unsure, Effort())["tuned"].values == ()  # nothing that could be tuned to the first
 
 

@@ -5,16 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from trompe.core.numerics import from_levels, level_odds
+from trompe.core.numerics import level_odds
 from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.imagenet import NAMED, SMALL, STAND_IN, Search, absent, searched, thumbnail
 from trompe.experiments.mnist_direct import LATE, SHAPE, evolved, generations_of, name_of, needs_of
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit, say_odds
-from trompe.experiments.reading import NO_READERS, readers
+from trompe.experiments.reading import NO_READERS, read, seen
 from trompe.experiments.runs import kept, lenets, pack, short_of, strongest, unpack
-from trompe.measure.readers import NotMeasured, readable_range, reads_by
 
 SURE = level_odds(0.99)
 _STAND_IN = "MNIST and its readers, in place of ImageNet and people"
@@ -50,11 +47,9 @@ def ask(folder: Path, seed: int, generations: int) -> dict[str, Any]:
     """What every reader sees in the strongest images of a run."""
     run = evolved(folder, "cppn", seed, generations)
     labels, levels = [record.label for record in run.classes], kept(run)
-    asked = readers(labels, SHAPE)
     return {
         "target": run.about.target["name"], "generations": generations, "labels": labels, "odds": strongest(run),
-        "readers": [reader.name for reader in asked], "reads": reads_by(asked, from_levels(levels)).tolist(),
-        "images": pack(levels),
+        **read(labels, levels), "images": pack(levels),
     }  # fmt: skip
 
 
@@ -68,10 +63,8 @@ def show(folder: Path, wanted: Search) -> dict[str, Any]:
 def share(one: Mapping[str, Any], *, every: bool) -> float | None:
     """Of a run's images at 99 % or more, those in which every reader, or some reader, reads the class; None of none."""
     sure = [c for c, odds in enumerate(one["odds"]) if odds >= SURE]
-    found = readable_range(torch.tensor(one["reads"])[:, sure], torch.tensor(sure).long()) if one["reads"] else None
-    if found is None or isinstance(found, NotMeasured):
-        return None
-    return found.readable[0 if every else 1] / found.of
+    found = seen(one, sure)
+    return found.readable[0 if every else 1] / found.of if found else None
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
