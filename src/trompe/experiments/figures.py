@@ -63,14 +63,17 @@ def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] 
     return Figure(title, _svg(height, parts), f"{title}. {told}." + (f" Line: {line[1]}." if line else ""))
 
 
-def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None) -> Figure:
-    """Values against evaluations on a logarithmic axis.
+def curves(
+    title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None, over: str = "evaluations"
+) -> Figure:
+    """Values against evaluations, or something else that is counted, on a logarithmic axis.
 
     Args:
         title: What is shown.
         lines: One a unit.
         say: A value in words, for the axis.
         mark: Evaluations and value that the paper claims, and the words for it.
+        over: What is counted.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -78,7 +81,7 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
     looks = [point[0] for point in points] + ([mark[0]] if mark else [])
     across = _scale([math.log10(number) for number in looks], 84, WIDTH - 120)
     up = _scale([point[1] for point in points] + ([mark[1]] if mark else []), _HEIGHT - 40, 20)
-    parts = [_grid(across, up, say)]
+    parts = [_grid(across, up, say, over)]
     if mark:
         x, y = across(math.log10(mark[0])), up(mark[1])
         side = -1 if x > WIDTH / 2 else 1
@@ -89,7 +92,7 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
         ]
     parts += _paths(lines, across, up)
     ends = "; ".join(f"{line.name} ends at {say(line.points[-1][1])}" for line in lines)
-    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against evaluations. {ends}.")
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against {over}. {ends}.")
 
 
 def scatter(title: str, points: Sequence[Sequence[float]], say: Say, across: str, band: tuple[int, int, str]) -> Figure:
@@ -210,17 +213,20 @@ def _rows(up: _Scale, say: Say, right: float) -> str:
     )
 
 
-def _grid(across: _Scale, up: _Scale, say: Say) -> str:
+def _grid(across: _Scale, up: _Scale, say: Say, over: str) -> str:
     rows = _rows(up, say, WIDTH - 120)
+    steps = (1, 3) if across.high - across.low > 2.0 else (1, 2, 5)
     powers = range(math.floor(across.low), math.ceil(across.high) + 1)
     marks = [
-        k * 10.0**power for power in powers for k in (1, 3) if across.low <= math.log10(k * 10**power) <= across.high
+        k * 10.0**power for power in powers for k in steps if across.low <= math.log10(k * 10**power) <= across.high
     ]
     columns = "".join(
         f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">{value:,.0f}</text>'
         for value in marks
     )
-    return f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">evaluations</text>'
+    return (
+        f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">{escape(over)}</text>'
+    )
 
 
 def _paths(lines: Sequence[Line], across: _Scale, up: _Scale) -> list[str]:
