@@ -31,9 +31,9 @@ NO_READERS = (
     "no readers for these classes and this image size; `trompe read` asks people, `trompe train readers --images "
     "FOLDER` fits some"
 )
-_NATURAL = 500
+_NATURAL = 100
 _TRIED: dict[str, int] = {}
-_AT_ONCE = 256
+_AT_ONCE = 64
 
 
 def check_readers(asked: str, target: Target) -> None:
