@@ -97,7 +97,7 @@ def load_readers(labels: Sequence[str], shape: tuple[int, int, int], folder: Pat
     )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _shipped(folder: Path, labels: tuple[str, ...], shape: tuple[int, ...]) -> tuple[Reader, ...]:
     """Those that come with trompe; kept, since each looks at its known images once, which takes seconds."""
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
