@@ -428,6 +428,11 @@ class PaperSettings:
     """The paper's own budgets where the usual ones are smaller; this takes days."""
     seeds: int | None = None
     """Runs or trained models of each experiment, where not as many as it has by default."""
+    images: Path | None = None
+    """Labelled photographs, a folder for each class of ImageNet: how sure the network is of real ones. Without them
+    that is not measured."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-paper")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 
