@@ -433,5 +433,22 @@ class PaperSettings:
 
 
 @dataclass(frozen=True)
+class WhySettings:
+    """Why are neural networks easily fooled? Each question of a well-known discussion, answered by experiments."""
+
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
+    """Experiments; by default all. See --list."""
+    _: KW_ONLY
+    list: bool = False
+    """Name the experiments, their claims and costs, and stop there."""
+    quick: bool = False
+    """A small version of everything, in minutes: little is decided by it."""
+    seeds: int | None = None
+    """Trained models of each experiment, where not as many as it has by default."""
+    out: Path = Path("trompe-why")
+    """Folder for data and page. With what an earlier call left there, the same command goes on."""
+
+
+@dataclass(frozen=True)
 class TargetsSettings:
     """List the classifiers that come with trompe."""

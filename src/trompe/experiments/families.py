@@ -137,7 +137,8 @@ def _nearest(rows: Tensor) -> float:
     return float(gaps.amin(1).median())
 
 
-def _network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> Target:
+def network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> TorchTarget:
+    """A network trained by the plain recipe, behind the paper's preprocessing or on pixels in [0, 1]."""
     with torch.random.fork_rng(devices=[]):  # builders draw weights that are overwritten below
         net = build(wanted)
     initialise(net, wanted.seed)
@@ -146,10 +147,11 @@ def _network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *,
     recipe = Recipe(iterations=wanted.iterations, rate=0.01 if centred else 0.1)
     for _ in fit(module, wanted.train, recipe, wanted.seed):
         pass
-    return _target(name, module)
+    return as_target(name, module)
 
 
-def _target(name: str, module: nn.Module) -> TorchTarget:
+def as_target(name: str, module: nn.Module) -> TorchTarget:
+    """A module on MNIST's images as a target."""
     return TorchTarget(name, module.eval().requires_grad_(requires_grad=False), _SPEC, LABELS)
 
 
@@ -193,16 +195,16 @@ def _bayes(seed: int) -> Any:
 
 
 NETWORKS: Mapping[str, Callable[[Lesson], Target]] = {
-    "mlp": lambda wanted: _network("mlp", lambda _: ARCHITECTURES["mlp"](), wanted),
-    "lenet": lambda wanted: _network("lenet", lambda _: ARCHITECTURES["lenet"](), wanted),
-    "residual": lambda wanted: _network("residual", lambda _: Residual(), wanted),
-    "transformer": lambda wanted: _network("transformer", lambda _: Transformer(), wanted),
+    "mlp": lambda wanted: network("mlp", lambda _: ARCHITECTURES["mlp"](), wanted),
+    "lenet": lambda wanted: network("lenet", lambda _: ARCHITECTURES["lenet"](), wanted),
+    "residual": lambda wanted: network("residual", lambda _: Residual(), wanted),
+    "transformer": lambda wanted: network("transformer", lambda _: Transformer(), wanted),
 }
 """Deep networks, which the paper is about."""
 
 OTHERS: Mapping[str, Callable[[Lesson], Target]] = {
-    "linear": lambda wanted: _network("linear", lambda _: ARCHITECTURES["softmax"](), wanted),
-    "radial basis": lambda wanted: _network(
+    "linear": lambda wanted: network("linear", lambda _: ARCHITECTURES["softmax"](), wanted),
+    "radial basis": lambda wanted: network(
         "radial basis", lambda own: Radial(own.part.images[:_CENTRES]), wanted, centred=False
     ),
     "support vectors": lambda wanted: _estimator("support vectors", _machine, wanted),
@@ -210,7 +212,7 @@ OTHERS: Mapping[str, Callable[[Lesson], Target]] = {
     "forest": lambda wanted: _estimator("forest", _forest, wanted),
     "boosting": lambda wanted: _estimator("boosting", _boosting, wanted),
     "naive Bayes": lambda wanted: _estimator("naive Bayes", _bayes, wanted),
-    "kernel Bayes": lambda wanted: _target("kernel Bayes", Kernels(wanted.part)),
+    "kernel Bayes": lambda wanted: as_target("kernel Bayes", Kernels(wanted.part)),
 }
 """Families that are no deep networks."""
 

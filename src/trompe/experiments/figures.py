@@ -16,6 +16,8 @@ from trompe.measure.inference import mean_interval
 WIDTH = 720
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 200, 24, 30, 34, 34
 _HEIGHT = 300
+_MARKS = 9
+"""Numbers along a logarithmic axis from which on only the powers of ten are written."""
 _STROKES = ("", "6 3", "2 3", "9 3 2 3", "1 2")
 
 Say = Callable[[float], str]
@@ -60,14 +62,21 @@ def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] 
     return Figure(title, _svg(height, parts), f"{title}. {told}." + (f" Line: {line[1]}." if line else ""))
 
 
-def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None) -> Figure:
-    """Values against evaluations on a logarithmic axis.
+def curves(
+    title: str,
+    lines: Sequence[Line],
+    say: Say,
+    mark: tuple[float, float, str] | None = None,
+    along: str = "evaluations",
+) -> Figure:
+    """Values against a number above 0, usually evaluations, on a logarithmic axis.
 
     Args:
         title: What is shown.
         lines: One a unit.
         say: A value in words, for the axis.
         mark: Evaluations and value that the paper claims, and the words for it.
+        along: What the number is, in words.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -75,7 +84,7 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
     looks = [point[0] for point in points] + ([mark[0]] if mark else [])
     across = _scale([math.log10(number) for number in looks], 84, WIDTH - 120)
     up = _scale([point[1] for point in points] + ([mark[1]] if mark else []), _HEIGHT - 40, 20)
-    parts = [_grid(across, up, say)]
+    parts = [_grid(across, up, say, along)]
     if mark:
         x, y = across(math.log10(mark[0])), up(mark[1])
         side = -1 if x > WIDTH / 2 else 1
@@ -86,7 +95,7 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
         ]
     parts += _paths(lines, across, up)
     ends = "; ".join(f"{line.name} ends at {say(line.points[-1][1])}" for line in lines)
-    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against evaluations. {ends}.")
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against {along}. {ends}.")
 
 
 def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Figure:
@@ -169,7 +178,7 @@ def _tell(row: Strip, say: Say) -> str:
     return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}), {found.of} values"
 
 
-def _grid(across: _Scale, up: _Scale, say: Say) -> str:
+def _grid(across: _Scale, up: _Scale, say: Say, along: str) -> str:
     rows = "".join(
         f'<path class="rule" d="M84 {up(value)}H{WIDTH - 120}"/>'
         f'<text x="78" y="{up(value) + 4}" text-anchor="end">{escape(say(value))}</text>'
@@ -179,11 +188,15 @@ def _grid(across: _Scale, up: _Scale, say: Say) -> str:
     marks = [
         k * 10.0**power for power in powers for k in (1, 3) if across.low <= math.log10(k * 10**power) <= across.high
     ]
+    if len(marks) > _MARKS:
+        marks = [value for value in marks if round(math.log10(value), 9).is_integer()]
     columns = "".join(
-        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">{value:,.0f}</text>'
+        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">'
+        f"{value:{',.0f' if value >= 1.0 else 'g'}}</text>"
         for value in marks
     )
-    return f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">evaluations</text>'
+    name = f'<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">{escape(along)}</text>'
+    return f"{rows}{columns}{name}"
 
 
 def _paths(lines: Sequence[Line], across: _Scale, up: _Scale) -> list[str]:

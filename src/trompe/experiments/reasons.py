@@ -1,0 +1,12 @@
+"""What the experiments of `why` share."""
+
+from trompe.experiments.nouns import Effort
+
+MODEL = "trained model"
+WRITTEN = "2026-11-21"
+"""When the expectations were written down, before any of these experiments had run."""
+
+
+def few(effort: Effort) -> str:
+    """How a quick look falls short of what a claim is about; empty otherwise."""
+    return "a quick look: models trained for a tenth of the usual time" if effort.size == "quick" else ""
