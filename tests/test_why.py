@@ -10,12 +10,15 @@ from torch import nn
 import trompe
 from trompe.cli.main import main
 from trompe.core.errors import BadInput
-from trompe.experiments import linearity, listing
+from trompe.data import load
+from trompe.experiments import consulting, joint, linearity, listing, posterior
 from trompe.experiments.answers import PREDICTED, predictions, say
 from trompe.experiments.bounded import Mixed, tanh
+from trompe.experiments.figures import histograms
 from trompe.experiments.nouns import Answer, Claim, Effort, Experiment, Measured, Prediction, Question, Unit
 from trompe.experiments.page import render
 from trompe.experiments.report import Account, sections
+from trompe.experiments.runs import pack
 from trompe.experiments.verdicts import judge
 
 WHERE = "on 12 models and nothing"
@@ -152,3 +155,87 @@ def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     assert all(one.outcome in {"undecided", "cannot be run here"} or one.claim.kind == "existence" for one in verdicts)
     assert json.loads((tmp_path / "all" / "why.json").read_text())["command"] == "trompe why --quick --out DIR"
     assert "http" not in (tmp_path / "all" / "why.html").read_text().replace("http-equiv", "")
+
+
+def seeds(**numbers):
+    """What one seed found, the same numbers for every kind."""
+    return {"kinds": {kind: dict(numbers) for kind in posterior.KINDS}}
+
+
+def test_posteriors_on_noise_are_compared_with_networks_of_the_same_seed():
+    one = seeds(fooled=1.0, noise=0.5)
+    for kind in posterior.DISCRIMINATIVE:
+        one["kinds"][kind]["noise"] = 0.1
+    one["kinds"]["qda"]["noise"] = 0.9
+    found = posterior.measure({"a": one, "b": one}, Effort())
+    assert found["noise"].values == pytest.approx((0.5, 0.5))
+    assert found["noise-learned"].values == pytest.approx((0.4, 0.4))
+    assert found["classic"].values == (1.0, 1.0)
+
+
+def test_what_nobody_can_read_is_not_measured_and_what_somebody_reads_is(monkeypatch):
+    images = pack(torch.zeros(10, 1, 28, 28, dtype=torch.uint8))
+    one = seeds(plain=images, logit=images, **{f"{score}-{key}": 0.25 for score in consulting.SCORES
+                                               for key in ("static", "fooled")})  # fmt: skip
+    monkeypatch.setattr(consulting, "readers", lambda *_: ())
+    found = consulting.measure({"a": one}, Effort())
+    assert found["readable"].missing
+    assert found["static"].values == (0.25,)
+    monkeypatch.setattr(consulting, "readers", lambda *_: (type("Eye", (), {"name": "eye"}),))
+    known = {"logit": 0.75, "plain": 0.25}
+    for kind, entry in one["kinds"].items():
+        for key in known:
+            entry[key] = (kind, key)
+    monkeypatch.setattr(consulting, "unpack", lambda texts, _: texts)
+    monkeypatch.setattr(consulting, "readable", lambda _, texts, __: known[texts[1]])
+    found = consulting.measure({"a": one}, Effort())
+    assert found["readable"].values == pytest.approx((0.5,))
+
+
+class Half(nn.Module):
+    """Sure of class 1 where the first value is above a half, of class 0 elsewhere."""
+
+    def forward(self, images):
+        first = 40.0 * (images[:, :, 0, 0] - 0.5)
+        return torch.cat([-first, first], 1)
+
+
+def test_what_is_refused_is_not_fooled():
+    from trompe.core.specs import ImageSpec
+    from trompe.targets import TorchTarget
+    from trompe.targets.guarded import Guarded
+
+    target = TorchTarget("half", Half().eval(), ImageSpec(1, 4, 4), ("low", "high"))
+    levels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    levels[1] = 255
+    assert joint.fooled(target, levels) == 1.0
+    assert joint.fooled(target, levels.flip(0)) == 0.0
+
+    class Dark:
+        name, needs, uses = "dark", frozenset({"inputs"}), frozenset({"function:dark"})
+
+        def slack(self, outputs, inputs):
+            del outputs
+            return (0.5 - inputs.mean((1, 2, 3))).double().unsqueeze(1).expand(-1, 2)
+
+        def fingerprint(self):
+            return "dark"
+
+    guarded = Guarded(target, Dark())
+    assert joint.accepted(guarded, levels).tolist() == [True, False]
+    assert joint.fooled(guarded, levels) == 0.5
+    assert joint.worths(guarded, levels).tolist() == pytest.approx([40.0, 40.0 - 1e4])
+
+
+def test_images_of_one_seed_are_no_other_seeds_and_none_that_readers_were_fitted_to():
+    first, second = joint.own_images(0), joint.own_images(1)
+    train = load("mnist").train
+    assert torch.equal(first.images, train.images[:4000:2])
+    assert torch.equal(second.images, train.images[4000:8000:2])
+
+
+def test_histograms_are_drawn_and_told():
+    figure = histograms("h", [("a", [0.0, 0.0, 1.0]), ("b", [])])
+    assert figure.markup.count('class="bar"') == 2
+    assert figure.text == "h. a: median 0.0."
+    assert histograms("h", []).text.endswith("not measured")

@@ -356,9 +356,15 @@ class RerunSettings:
 class TrainSettings:
     """Train one of trompe's own small networks and write it as a target folder; or fit readers to labelled images."""
 
-    architecture: Positional[Literal["lenet", "mlp", "softmax", "readers"]]
-    """The network: the paper's LeNet, a fully connected one, or a linear classifier. readers: machine readers that say
-    what can be seen in an image, with what they are worth measured beside."""
+    architecture: Positional[
+        Literal[
+            "lenet", "mlp", "softmax", "naive-bayes", "lda", "qda", "kernel-bayes", "vae", "flow", "energy", "readers"
+        ]
+    ]
+    """The network: the paper's LeNet, a fully connected one, or a linear classifier. A generative classifier, by Bayes'
+    rule from p(x, y): naive Bayes, linear or quadratic discriminants, kernel densities, a variational autoencoder, a
+    flow, a joint energy-based model. readers: machine readers that say what can be seen in an image, with what they are
+    worth measured beside."""
     _: KW_ONLY
     data: Literal["mnist", "fashion-mnist"] = "mnist"
     """What to train on: 50,000 images; 10,000 more to choose on; the 10,000 test images are opened once, at the end."""

@@ -10,7 +10,7 @@ from torch.nn.utils import skip_init
 from trompe.core.numerics import from_levels
 from trompe.core.types import Images
 from trompe.data import Split
-from trompe.experiments.families import Kernels
+from trompe.experiments.families import kernels
 
 _CENTRES = 1000
 _STRETCH = 3.0
@@ -49,7 +49,7 @@ class Mixed(nn.Module):
         super().__init__()
         centres = min(_CENTRES, len(part) // 2)
         self.net = net
-        self.kernels = Kernels(Split(part.images[:centres], part.classes[:centres]))
+        self.kernels = kernels(Split(part.images[:centres], part.classes[:centres]))
         ratio = self._ratio(from_levels(part.images[centres : 2 * centres]))
         self.prior = float(ratio.quantile(_DOUBTED))
 

@@ -14,6 +14,8 @@ from trompe.data import Split, load
 from trompe.search.judge import with_threads
 from trompe.targets import Declaration, TorchTarget
 from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
+from trompe.targets.generative import Kernels
+from trompe.targets.generative.kernels import nearest
 from trompe.targets.sklearn import from_estimator
 from trompe.targets.training import Recipe, fit
 
@@ -99,7 +101,7 @@ class Radial(nn.Module):
     def __init__(self, images: Levels) -> None:
         super().__init__()
         self.register_buffer("centres", from_levels(images).flatten(1))
-        self.width = _WIDTH * _nearest(self.centres)
+        self.width = _WIDTH * nearest(self.centres)
         self.last = nn.Linear(len(self.centres), 10)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,32 +111,9 @@ class Radial(nn.Module):
         return logits
 
 
-class Kernels(nn.Module):
-    """A density of every class by Gaussian kernels, and Bayes' rule; its logits are log-densities.
-
-    Args:
-        part: Images and classes; every class must occur.
-    """
-
-    centres: Tensor
-    member: Tensor
-
-    def __init__(self, part: Split) -> None:
-        super().__init__()
-        self.register_buffer("centres", from_levels(part.images).flatten(1))
-        outside = nn.functional.one_hot(part.classes, 10).T == 0
-        self.register_buffer("member", torch.zeros(outside.shape).masked_fill(outside, -torch.inf))
-        self.width = _WIDTH * _nearest(self.centres)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Log-densities of the classes, up to what they share."""
-        energy = -0.5 * (torch.cdist(images.flatten(1), self.centres) / self.width).square()
-        return torch.stack([(energy + own).logsumexp(1) for own in self.member], 1)
-
-
-def _nearest(rows: Tensor) -> float:
-    gaps = torch.cdist(rows, rows).fill_diagonal_(torch.inf)
-    return float(gaps.amin(1).median())
+def kernels(part: Split) -> Kernels:
+    """Wide kernels around all images of a part."""
+    return Kernels(part, _WIDTH * nearest(from_levels(part.images).flatten(1)))
 
 
 def network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> TorchTarget:
@@ -212,7 +191,7 @@ OTHERS: Mapping[str, Callable[[Lesson], Target]] = {
     "forest": lambda wanted: _estimator("forest", _forest, wanted),
     "boosting": lambda wanted: _estimator("boosting", _boosting, wanted),
     "naive Bayes": lambda wanted: _estimator("naive Bayes", _bayes, wanted),
-    "kernel Bayes": lambda wanted: as_target("kernel Bayes", Kernels(wanted.part)),
+    "kernel Bayes": lambda wanted: as_target("kernel Bayes", kernels(wanted.part)),
 }
 """Families that are no deep networks."""
 

@@ -16,6 +16,7 @@ from trompe.measure.inference import mean_interval
 WIDTH = 720
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 200, 24, 30, 34, 34
 _HEIGHT = 300
+_BINS = 80
 _MARKS = 9
 """Numbers along a logarithmic axis from which on only the powers of ten are written."""
 _STROKES = ("", "6 3", "2 3", "9 3 2 3", "1 2")
@@ -98,6 +99,25 @@ def curves(
     return Figure(title, _svg(_HEIGHT, parts), f"{title}, against {along}. {ends}.")
 
 
+def histograms(title: str, rows: Sequence[tuple[str, Sequence[float]]], unit: Say = "{:.1f}".format) -> Figure:
+    """How values are spread, one row a group, all on one axis; every row is as high as its tallest bar.
+
+    Args:
+        title: What is shown.
+        rows: Names and values.
+        unit: A value in words, for the axis.
+    """
+    values = [value for _, row in rows for value in row]
+    if not values:
+        return Figure(title, "", f"{title}: not measured")
+    scale = _scale(values, _LEFT, WIDTH - _RIGHT)
+    height = _TOP + _ROW * len(rows) + _BOTTOM
+    parts = [_ticks(scale, unit, height - _BOTTOM)]
+    parts += [_bars(name, row, scale, _TOP + _ROW * (number + 1)) for number, (name, row) in enumerate(rows)]
+    told = "; ".join(f"{name}: median {unit(sorted(row)[len(row) // 2])}" for name, row in rows if row)
+    return Figure(title, _svg(height, parts), f"{title}. {told}.")
+
+
 def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Figure:
     """A table of images: columns are classes, rows are runs.
 
@@ -169,6 +189,21 @@ def _strip(row: Strip, scale: _Scale, y: float) -> str:
     found = mean_interval(row.values)
     low, high = (min(max(scale(end), _LEFT), WIDTH) for end in (found.low, found.high))
     return f'{name}{dots}<path class="span" d="M{low} {y - 7}H{high}M{scale(found.middle)} {y - 12}v10"/>'
+
+
+def _bars(name: str, row: Sequence[float], scale: _Scale, floor: float) -> str:
+    label = f'<text x="{_LEFT - 12}" y="{floor - 8}" text-anchor="end">{escape(name)}</text>'
+    width = (scale.high - scale.low) / _BINS
+    counts = [0] * _BINS
+    for value in row:
+        counts[min(_BINS - 1, int((value - scale.low) / width))] += 1
+    tallest = max(counts) or 1
+    bars = "".join(
+        f'<path class="bar" d="M{scale(scale.low + i * width)} {floor}v{-(_ROW - 6) * count / tallest:.1f}'
+        f'H{scale(scale.low + (i + 1) * width)}V{floor}z"/>'
+        for i, count in enumerate(counts) if count
+    )  # fmt: skip
+    return label + bars
 
 
 def _tell(row: Strip, say: Say) -> str:

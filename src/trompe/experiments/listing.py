@@ -24,6 +24,8 @@ MODULES = {
 
 
 REASONS = {
+    "posterior": "posterior",
+    "consulting": "consulting",
     "linearity": "linearity",
 }
 """The same of the question why networks are easily fooled."""
