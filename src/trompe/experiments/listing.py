@@ -26,7 +26,11 @@ MODULES = {
 REASONS = {
     "posterior": "posterior",
     "consulting": "consulting",
+    "dark": "dark",
+    "likelihood": "likelihood",
     "linearity": "linearity",
+    "one-step": "one_step",
+    "region": "region",
 }
 """The same of the question why networks are easily fooled."""
 
