@@ -851,6 +851,20 @@ BUGS = (
         "tests/test_reads.py::test_readers_that_cannot_read_real_images_say_nothing",
     ),
     Bug(
+        "people are asked and not heard",
+        "run/reads.py",
+        "        if key in self.people:\n            return [self.people[key]] * len(self.independent)\n",
+        "",
+        "tests/test_reads.py::test_the_word_of_people_goes_before_that_of_machines",
+    ),
+    Bug(
+        "thresholds do not look at noise",
+        "measure/readers/rule.py",
+        "kept.read(empty) <= FOR_NOISE or",
+        "kept.read(empty) <= 1.0 or",
+        "tests/test_readers.py::test_thresholds_keep_noise_out",
+    ),
+    Bug(
         "who failed an attention check is counted all the same",
         "verbs/people.py",
         "passed = {one.id for one in everybody if one.passed}",

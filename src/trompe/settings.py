@@ -434,6 +434,11 @@ class PaperSettings:
     """The paper's own budgets where the usual ones are smaller; this takes days."""
     seeds: int | None = None
     """Runs or trained models of each experiment, where not as many as it has by default."""
+    images: Path | None = None
+    """Labelled photographs, a folder for each class of ImageNet: how sure the network is of real ones. Without them
+    that is not measured."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-paper")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 
@@ -451,6 +456,8 @@ class WhySettings:
     """A small version of everything, in minutes: little is decided by it."""
     seeds: int | None = None
     """Trained models of each experiment, where not as many as it has by default."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-why")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 

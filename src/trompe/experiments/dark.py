@@ -182,12 +182,12 @@ def figures(data: Data) -> list[Figure]:
              for kind in _ATTACKED for key, words in (("past", "one side"), ("sides", "both sides"))]  # fmt: skip
     return [
         curves("log p(x) in nats a pixel of test images made fainter (three models of each kind)", lines("median"),
-               "{:.1f}".format, along="contrast, as a share of their own"),
+               "{:.1f}".format, over="contrast, as a share of their own"),
         strips("Share of test images that are less likely than a black one, one dot a model",
                [Strip(kind, tuple(one[kind]["black"] for one in seeds)) for kind in CLASSIC], _percent),
         images("Images that get past p(x), one seed", digits, shown),
         curves("Share of them that a guard of both sides accepts", lines("both"), _percent,
-               along="contrast, as a share of their own"),
+               over="contrast, as a share of their own"),
     ]  # fmt: skip
 
 
