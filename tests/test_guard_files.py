@@ -70,7 +70,9 @@ def test_the_command_knows_every_kind_and_each_can_be_read_back():
     assert set(KINDS) == set(TYPES) == set(GuardKind.__args__)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * kind.endswith("vae")) for kind in KINDS]
+)
 def test_every_kind_conforms_is_stored_and_read_back(kind, trusted, layered, tmp_path):
     from trompe.guards import card_of, save_guard
 
@@ -86,7 +88,7 @@ def test_every_kind_conforms_is_stored_and_read_back(kind, trusted, layered, tmp
     assert (again.name, again.needs, again.uses) == (guard.name, guard.needs, guard.uses)
 
 
-@pytest.mark.parametrize("kind", ["class-kde", "class-vae"])
+@pytest.mark.parametrize("kind", ["class-kde", pytest.param("class-vae", marks=pytest.mark.slow)])
 def test_typicality_is_two_sided(kind, trusted):
     guard = fit_guard(kind, trusted)
     some = trusted.held.classes == 3
@@ -99,7 +101,7 @@ def test_typicality_is_two_sided(kind, trusted):
 
 def test_a_density_of_all_classes_says_the_same_of_each(trusted):
     images = from_levels(trusted.held.images[:5])
-    for kind in ("pca-residual", "kde", "vae", "energy", "entropy"):
+    for kind in ("pca-residual", "kde", "energy", "entropy"):
         slack = fit_guard(kind, trusted).slack(trusted.held_outputs.take(slice(5)), images)
         torch.testing.assert_close(slack, slack[:, :1].expand_as(slack), rtol=0.0, atol=0.0)
 

@@ -399,7 +399,7 @@ class GuardSettings:
     """The classifier; see docs/targets.md for all that can stand here."""
     _: KW_ONLY
     images: str
-    """Trusted images: mnist, fashion-mnist, or a folder with a folder of images for every class, best of images that the
+    """Trusted images: mnist, fashion-mnist, or a folder with a folder of images for every class, best of such that the
     classifier was not trained on. Half of what may be trained on is left to readers; the threshold comes from images
     that the guard does not know, and its false alarms are counted on others again."""
     kind: GuardKind = "class-vae"

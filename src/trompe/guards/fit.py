@@ -39,7 +39,7 @@ class Trusted:
         false_alarms: Share of natural images that may be refused.
         seed: Of what is trained.
         iterations: Of what is trained.
-        fresh: Whether the classifier may be as new to the known images as to the others. Where it was trained on them it
+        fresh: Whether the known images may be as new to the classifier as the others. Where it was trained on them it
             is surer of them than of any other, and a threshold of its outputs must not come from them.
     """
 

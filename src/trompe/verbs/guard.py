@@ -151,11 +151,10 @@ def _quarters(images: Split) -> tuple[Split, Split]:
 def measure(guard: Guard, target: Target, images: Split) -> Measured:
     """What a guard in front of a target does to natural images; at least one."""
     outputs = said(target, images)
-    parts = []
+    batches = torch.arange(len(images)).split(_AT_ONCE)
     with torch.inference_mode():
-        for rows in torch.arange(len(images)).split(_AT_ONCE):
-            parts.append(guard.slack(outputs.take(rows), from_levels(images.images[rows])))
-    slack, named = torch.cat(parts), outputs.logits.argmax(1)
+        slack = torch.cat([guard.slack(outputs.take(rows), from_levels(images.images[rows])) for rows in batches])
+    named = outputs.logits.argmax(1)
     own = slack.gather(1, images.classes.unsqueeze(1)).squeeze(1) >= 0.0
     passed = slack.gather(1, named.unsqueeze(1)).squeeze(1) >= 0.0
     if outputs.slack is not None:  # the classifier's own rule
