@@ -276,8 +276,8 @@ BUGS = (
     Bug(
         "the last batch is not judged",
         JUDGE,
-        "for batch in inputs.split(self.settings.batch)]",
-        "for batch in inputs.split(self.settings.batch)][: max(1, len(inputs) // self.settings.batch)]",
+        "for batch in inputs.split(rows)]",
+        "for batch in inputs.split(rows)][: max(1, len(inputs) // rows)]",
         "tests/test_judge.py",
     ),
     Bug(

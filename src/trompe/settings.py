@@ -72,10 +72,17 @@ class FoolSettings:
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -133,10 +140,17 @@ class AuditSettings:
     """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
