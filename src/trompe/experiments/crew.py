@@ -15,7 +15,7 @@ from typing import Any
 
 from trompe.core.errors import RunError
 from trompe.experiments.bench import measure_unit
-from trompe.experiments.listing import experiment
+from trompe.experiments.listing import whichever
 from trompe.experiments.nouns import Effort
 
 _START = "from trompe.experiments.crew import serve; serve()"
@@ -123,7 +123,7 @@ def _listen(tasks: "queue.SimpleQueue[dict[str, str]]") -> None:
 
 
 def _answer(task: dict[str, str], out: Path, effort: Effort) -> dict[str, str]:
-    one = experiment(task["experiment"])
+    one = whichever(task["experiment"])
     unit = next(unit for unit in one.planned(effort) if unit.name == task["unit"])
     try:
         measure_unit(unit, out / one.name / f"{unit.name}.json", effort)

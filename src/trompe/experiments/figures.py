@@ -17,6 +17,9 @@ from trompe.measure.inference import mean_interval
 WIDTH = 720
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 200, 24, 30, 34, 34
 _HEIGHT = 300
+_BINS = 80
+_MARKS = 9
+"""Numbers along a logarithmic axis from which on only the powers of ten are written."""
 _SMALL = 64
 """Images of more pixels a side are shown as they are, smaller ones in whole blocks."""
 _STROKES = ("", "6 3", "2 3", "9 3 2 3", "1 2")
@@ -66,14 +69,14 @@ def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] 
 def curves(
     title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None, over: str = "evaluations"
 ) -> Figure:
-    """Values against evaluations, or something else that is counted, on a logarithmic axis.
+    """Values against a number above 0, usually evaluations, on a logarithmic axis.
 
     Args:
         title: What is shown.
         lines: One a unit.
         say: A value in words, for the axis.
         mark: Evaluations and value that the paper claims, and the words for it.
-        over: What is counted.
+        over: What the number is, in words.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -121,6 +124,25 @@ def scatter(title: str, points: Sequence[Sequence[float]], say: Say, across: str
     told = "; ".join(f"{name}: {say(median(values)) if values else 'not measured'} in the median"
                      for name, values in ((band[2], inside), ("others", outside)))  # fmt: skip
     return Figure(title, _svg(_HEIGHT, parts), f"{title}. {told}.")
+
+
+def histograms(title: str, rows: Sequence[tuple[str, Sequence[float]]], unit: Say = "{:.1f}".format) -> Figure:
+    """How values are spread, one row a group, all on one axis; every row is as high as its tallest bar.
+
+    Args:
+        title: What is shown.
+        rows: Names and values.
+        unit: A value in words, for the axis.
+    """
+    values = [value for _, row in rows for value in row]
+    if not values:
+        return Figure(title, "", f"{title}: not measured")
+    scale = _scale(values, _LEFT, WIDTH - _RIGHT)
+    height = _TOP + _ROW * len(rows) + _BOTTOM
+    parts = [_ticks(scale, unit, height - _BOTTOM)]
+    parts += [_bars(name, row, scale, _TOP + _ROW * (number + 1)) for number, (name, row) in enumerate(rows)]
+    told = "; ".join(f"{name}: median {unit(sorted(row)[len(row) // 2])}" for name, row in rows if row)
+    return Figure(title, _svg(height, parts), f"{title}. {told}.")
 
 
 def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Figure:
@@ -198,6 +220,21 @@ def _strip(row: Strip, scale: _Scale, y: float) -> str:
     return f'{name}{dots}<path class="span" d="M{low} {y - 7}H{high}M{scale(found.middle)} {y - 12}v10"/>'
 
 
+def _bars(name: str, row: Sequence[float], scale: _Scale, floor: float) -> str:
+    label = f'<text x="{_LEFT - 12}" y="{floor - 8}" text-anchor="end">{escape(name)}</text>'
+    width = (scale.high - scale.low) / _BINS
+    counts = [0] * _BINS
+    for value in row:
+        counts[min(_BINS - 1, int((value - scale.low) / width))] += 1
+    tallest = max(counts) or 1
+    bars = "".join(
+        f'<path class="bar" d="M{scale(scale.low + i * width)} {floor}v{-(_ROW - 6) * count / tallest:.1f}'
+        f'H{scale(scale.low + (i + 1) * width)}V{floor}z"/>'
+        for i, count in enumerate(counts) if count
+    )  # fmt: skip
+    return label + bars
+
+
 def _tell(row: Strip, say: Say) -> str:
     if len(row.values) < 2:
         return say(row.values[0]) if row.values else "not measured"
@@ -220,8 +257,11 @@ def _grid(across: _Scale, up: _Scale, say: Say, over: str) -> str:
     marks = [
         k * 10.0**power for power in powers for k in steps if across.low <= math.log10(k * 10**power) <= across.high
     ]
+    if len(marks) > _MARKS:
+        marks = [value for value in marks if round(math.log10(value), 9).is_integer()]
     columns = "".join(
-        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">{value:,.0f}</text>'
+        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">'
+        f"{value:{',.0f' if value >= 1.0 else 'g'}}</text>"
         for value in marks
     )
     return (

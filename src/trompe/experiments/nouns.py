@@ -31,6 +31,21 @@ def say_odds(odds: float) -> str:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What was expected of a claim before it was tested here.
+
+    Attributes:
+        text: What was expected, and why.
+        date: When that was written down, as year-month-day.
+        seen: Whether a pilot had shown it by then: what has been seen is no longer predicted.
+    """
+
+    text: str
+    date: str
+    seen: bool
+
+
+@dataclass(frozen=True)
 class Claim:
     """One sentence that data can agree or disagree with, fixed before they are there.
 
@@ -47,6 +62,7 @@ class Claim:
         high: Upper end.
         scale: What the values are.
         stand_in: What stands in for what the paper used; empty where nothing does.
+        prediction: That it would hold, where that was written down; None where the paper says so itself.
     """
 
     name: str
@@ -59,6 +75,7 @@ class Claim:
     high: float = math.inf
     scale: Scale = "number"
     stand_in: str = ""
+    prediction: Prediction | None = None
 
     def says(self, value: float) -> str:
         """A value on the claim's scale as a person writes it.
@@ -209,6 +226,38 @@ class Figure:
     text: str
 
 
+@dataclass(frozen=True)
+class Answer:
+    """How the verdict on a claim is said in plain words.
+
+    Attributes:
+        claim: Its name.
+        yes: Where it holds, a sentence.
+        no: Where it does not.
+    """
+
+    claim: str
+    yes: str
+    no: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What somebody asks, and the claims whose verdicts answer it.
+
+    Attributes:
+        ask: In plain words, with a question mark.
+        said: What the discussion says about it, in our words.
+        answers: One or more, the first being the answer proper.
+        figures: Which of the experiment's figures belong to it, counted from 0.
+    """
+
+    ask: str
+    said: str
+    answers: tuple[Answer, ...]
+    figures: tuple[int, ...] = (0,)
+
+
 def _no_figures(data: Data) -> tuple[Figure, ...]:
     del data
     return ()
@@ -233,6 +282,7 @@ class Experiment:
         measure: From the data of an effort, what was found about each claim, by its name.
         figures: Of the data.
         missing: Why it cannot be run here; empty where it can.
+        questions: That its claims answer; none of the paper's own.
     """
 
     name: str
@@ -245,6 +295,7 @@ class Experiment:
     measure: Callable[[Data, Effort], Mapping[str, Measured]]
     figures: Callable[[Data], Sequence[Figure]] = _no_figures
     missing: Callable[[], str] = _nothing
+    questions: tuple[Question, ...] = ()
 
     def planned(self, effort: Effort) -> tuple[Unit, ...]:
         """Everything that is to be measured at an effort, in order."""
