@@ -35,7 +35,6 @@ from trompe.experiments.runs import unpack
 from trompe.experiments.transfer import CERTAIN
 
 SIBLINGS = {1: "efficientnet-lite1", 2: "efficientnet-lite2"}
-RANDOM = 200
 _STAND_IN = "efficientnet-lite0 and its siblings, one family trained by one recipe, in place of AlexNet and another"
 
 CLAIMS = (
@@ -68,19 +67,24 @@ def missing() -> str:
 def units(effort: Effort, seeds: range) -> list[Unit]:
     """One search a seed, shown to every sibling."""
     plans = [Search.of("cppn", seed, effort) for seed in seeds]
-    return [Unit(f"run-{plan.seed:02d}", partial(ask, wanted=plan), plan.needs) for plan in plans]
+    return [Unit(f"run-{plan.seed:02d}", partial(ask, wanted=plan, random=effort.pick(20, 200)), plan.needs)
+            for plan in plans]  # fmt: skip
 
 
-def ask(folder: Path, wanted: Search) -> dict[str, Any]:
-    """What siblings say of every class's image, and of random ones."""
+def ask(folder: Path, wanted: Search, random: int) -> dict[str, Any]:
+    """What siblings say of every class's image, and of so many random ones."""
     found, first = searched(folder, wanted), network()
-    shown, random = from_levels(found.images(range(CLASSES))), random_images(wanted.seed)
-    named = asked(first, random).logits.argmax(1)
+    place = {
+        kept: row for row, kept in enumerate(dict.fromkeys(found.kept.values()))
+    }  # one image may hold many classes
+    holder = {found.kept[c]: c for c in range(CLASSES)}
+    shown, chance = from_levels(found.images([holder[kept] for kept in place])), random_images(wanted.seed, random)
+    rows, named = torch.tensor([place[found.kept[c]] for c in range(CLASSES)]), asked(first, chance).logits.argmax(1)
     said: dict[str, Any] = {}
     for name in siblings():
         sibling = network(name)
-        outputs = asked(sibling, resized(shown, sibling))
-        alike = asked(sibling, resized(random, sibling)).logits.argmax(1) == named
+        outputs = asked(sibling, resized(shown, sibling)).take(rows)
+        alike = asked(sibling, resized(chance, sibling)).logits.argmax(1) == named
         agreed = outputs.logits.argmax(1) == torch.arange(CLASSES)
         said[name] = {"odds": odds_of(outputs, range(CLASSES)), "named": float(agreed.double().mean()),
                       "random": float(alike.double().mean())}  # fmt: skip
@@ -91,10 +95,10 @@ def ask(folder: Path, wanted: Search) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def random_images(seed: int) -> Images:
+def random_images(seed: int, count: int) -> Images:
     """Images of random networks of the same encoding, for the base rate."""
     encoding = Cppn(ImageSpec(*SHAPE), CPPN_PRESETS["released-code"])
-    return encoding.express(encoding.random(RANDOM, Stream(seed, "paper/transfer-imagenet/random", 0)))
+    return encoding.express(encoding.random(count, Stream(seed, "paper/transfer-imagenet/random", 0)))
 
 
 def resized(shown: Images, target: Target) -> Tensor:
