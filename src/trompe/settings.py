@@ -404,7 +404,7 @@ class TrainSettings:
 
 
 GuardKind = Literal[
-    "maximum-probability", "margin", "energy", "entropy",
+    "maximum-probability", "margin", "energy", "entropy", "logit",
     "mahalanobis", "knn",
     "pca-residual", "kde", "vae", "class-kde", "class-vae", "neighbours", "certified",
 ]  # fmt: skip
