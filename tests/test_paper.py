@@ -577,6 +577,7 @@ def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     found = [one for part in account.sections for one in part.verdicts]
     assert len(found) >= 14
     assert all(one.outcome in {"undecided", "cannot be run here"} or one.claim.kind == "existence" for one in found)
+    assert all(one.reason and one.population.startswith("on ") and str(one).endswith(one.reason) for one in found)
     reader = Reader()
     reader.feed((tmp_path / "all" / "paper.html").read_text(encoding="utf-8"))
     assert reader.fetched == []

@@ -84,6 +84,10 @@ def test_a_planted_element_and_its_copies_are_found_and_taken_out():
     assert 1 + len(found.copies) == len(places)
     left = copies.element(copies.without(stamped(places), found.copies))
     assert left is None
+    wave = (128 + 100 * torch.sin(torch.arange(224) / 9)).round().to(torch.uint8).expand(3, 224, 224)
+    stripes = copies.element(wave)  # a window of which is like any other further up or down
+    windows = [stripes.place, *stripes.copies]
+    assert not any(copies.overlaps(place, windows[:i]) for i, place in enumerate(windows))
     noise = (Stream(0, "noise", 0).uniform(3, 224, 224) * 256).to(torch.uint8)
     assert copies.element(noise) is None
     assert copies.element(torch.full((3, 224, 224), 9, dtype=torch.uint8)) is None

@@ -89,6 +89,8 @@ class FoolSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
 
@@ -153,6 +155,8 @@ class AuditSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the audit in the folder; it must have been begun with the same settings."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     plan: bool = False
@@ -184,6 +188,8 @@ class TrialSettings:
     """Trials of each class, shared out evenly among the models as seeds; by default the portfolio's seeds a model."""
     level: float = 0.99
     """The confidence asked for: 0.5, 0.9, 0.99 or 0.9999."""
+    guard: Path | None = None
+    """A guard in front of every model: a folder that `trompe guard` wrote. Every attack is against both."""
     images: Path | None = None
     """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
     undefended: str | None = None
@@ -231,6 +237,8 @@ class InspectSettings:
     """Labelled photographs, a folder for each class: every plausible preprocessing is tried on them."""
     limit: int = 200
     """Photographs at most."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     save: Path | None = None
@@ -322,6 +330,8 @@ class TransferSettings:
     _: KW_ONLY
     to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")]
     """A classifier to ask; several by several --to."""
+    guard: Path | None = None
+    """A guard in front of every classifier that is asked: a folder that `trompe guard` wrote."""
     images: Path | None = None
     """Natural images to compare with, those its own target is as sure of; by default the samples of a bundled one."""
     out: Path | None = None
@@ -377,6 +387,43 @@ class TrainSettings:
     """Batches of 64 images; of readers, of the autoencoder of each class."""
     out: Path
     """Folder to write: weights, card, a hundred test images; or a folder for every reader, and calibration.json."""
+
+
+GuardKind = Literal[
+    "maximum-probability", "margin", "energy", "entropy",
+    "mahalanobis", "knn",
+    "pca-residual", "kde", "vae", "class-kde", "class-vae", "neighbours", "certified",
+]  # fmt: skip
+"""Every kind of guard; docs/guards.md says what each looks at."""
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """Fit a guard that says of each image whether to believe a classifier, and measure its false alarms."""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier; see docs/targets.md for all that can stand here."""
+    _: KW_ONLY
+    images: str
+    """Trusted images: mnist, fashion-mnist, or a folder with a folder of images for every class, best of such that the
+    classifier was not trained on. Half of what may be trained on is left to readers; the threshold comes from images
+    that the guard does not know, and its false alarms are counted on others again."""
+    kind: GuardKind = "class-vae"
+    """What it looks at. The classifier's outputs: maximum-probability, margin, energy, entropy. An inner layer:
+    mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
+    contrast, ink and detail are usual: class-kde, class-vae. Trusted images of the class: neighbours, certified."""
+    false_alarms: float = 0.01
+    """Share of natural images that may be refused, above 0 and below 0.5."""
+    layer: str = ""
+    """Of mahalanobis and knn: name of the inner layer, as the torch module's named_modules say it."""
+    iterations: int = 2000
+    """Of vae and class-vae: batches of 64 images of each class in the training."""
+    seed: int = 0
+    """Of vae and class-vae: of the initial weights and the order of the images."""
+    trust: tuple[str, ...] = ()
+    """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
+    out: Path
+    """Folder to write: guard.json, and what the guard is made of. It loads without the images."""
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def short_of(data: Data, encoding: str) -> str:
 
 
 def cut(data: Data, effort: Effort) -> str:
-    """In words, how a quick run's budget is below our own; for what the paper gives no budget. Empty where it is not."""
+    """In words, how a quick run's budget is below ours, where the paper gives none; empty where it is not."""
     least = min((one["budget"] for one in data.values()), default=0)
     return f"{least:,} of 50,000 evaluations" if effort.size == "quick" else ""
 

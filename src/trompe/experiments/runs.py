@@ -35,7 +35,7 @@ def searched(folder: Path, target: str | Target, **settings: Any) -> Run:
         **settings: Further fields of `FoolSettings`.
     """
     name = target if isinstance(target, str) else target.name
-    # What can be read is asked where a claim is about it: of every image of every run it would take longer than the run.
+    # What can be read is asked where a claim is about it: of all images of all runs it would take too long.
     chosen = FoolSettings(name, out=folder, resume=True, confidence=None, readers=SKIP, **settings)
     return fool_with(chosen, load_target(target) if isinstance(target, str) else target)
 

@@ -71,7 +71,8 @@ def ask(folder: Path, seed: int, iterations: int, generations: int) -> dict[str,
         "same": own_odds(same, shown), "other": own_odds(other, shown),
         "random_same": rate(odds(same, random).amax(1).tolist()),
         "random_other": rate(odds(other, random).amax(1).tolist()),
-        **read(own.labels, shown), "natural_same": agreement(own, same, samples), "natural_other": agreement(own, other, samples),
+        **read(own.labels, shown),
+        "natural_same": agreement(own, same, samples), "natural_other": agreement(own, other, samples),
     }  # fmt: skip
 
 
