@@ -18,8 +18,9 @@ from trompe.verbs.answers import COLUMNS
 from trompe.verbs.gate import MODESTY
 
 DOCS = Path(__file__).parent.parent / "docs"
-TARGETS, GATE, NUMBERS, READ, HARDEN = (
-    (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("targets", "gate", "metrics", "read", "harden")
+TARGETS, GATE, NUMBERS, READ, HARDEN, CLUSTER = (
+    (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("targets", "gate", "metrics", "read", "harden", "cluster")
 )
 FILES = re.findall(r"```toml\n(.*?)```", TARGETS, re.DOTALL)
 
@@ -49,7 +50,9 @@ def test_the_python_of_the_documentation_makes_a_target() -> None:
     assert names["target"].labels == ("cat", "dog", "cow")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("text", [TARGETS, GATE, READ, HARDEN], ids=["targets", "gate", "read", "harden"])
+@pytest.mark.parametrize(
+    "text", [TARGETS, GATE, READ, HARDEN, CLUSTER], ids=["targets", "gate", "read", "harden", "cluster"]
+)
 def test_every_command_of_the_documentation_is_taken(text: str) -> None:
     lines = re.findall(r"^(?: +- run: )?(trompe .*)$", text, re.MULTILINE)
     assert lines
