@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(error, BAD_INPUT)
     except KeyboardInterrupt:
         kept = "What was recorded is kept; go on with the same command and --resume."
-        if words[:1] == ["paper"]:
+        if words[:1] in (["paper"], ["why"]):
             kept = "What was measured is kept; the same command goes on."
         elif not (words and words[0] in RESUMABLE):
             kept = "Nothing was kept."
