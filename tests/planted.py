@@ -276,8 +276,8 @@ BUGS = (
     Bug(
         "the last batch is not judged",
         JUDGE,
-        "for batch in inputs.split(self.settings.batch)]",
-        "for batch in inputs.split(self.settings.batch)][: max(1, len(inputs) // self.settings.batch)]",
+        "for batch in inputs.split(rows)]",
+        "for batch in inputs.split(rows)][: max(1, len(inputs) // rows)]",
         "tests/test_judge.py",
     ),
     Bug(
@@ -851,6 +851,20 @@ BUGS = (
         "tests/test_reads.py::test_readers_that_cannot_read_real_images_say_nothing",
     ),
     Bug(
+        "people are asked and not heard",
+        "run/reads.py",
+        "        if key in self.people:\n            return [self.people[key]] * len(self.independent)\n",
+        "",
+        "tests/test_reads.py::test_the_word_of_people_goes_before_that_of_machines",
+    ),
+    Bug(
+        "thresholds do not look at noise",
+        "measure/readers/rule.py",
+        "kept.read(empty) <= FOR_NOISE or",
+        "kept.read(empty) <= 1.0 or",
+        "tests/test_readers.py::test_thresholds_keep_noise_out",
+    ),
+    Bug(
         "who failed an attention check is counted all the same",
         "verbs/people.py",
         "passed = {one.id for one in everybody if one.passed}",
@@ -1347,5 +1361,33 @@ BUGS = (
         "within = rows - means[classes]",
         "within = rows - rows.mean(0)",
         "tests/test_guard_kinds.py::test_mahalanobis_against_the_inverse_covariance",
+    ),
+    Bug(
+        "an image's own logit is among those that are removed at random",
+        "experiments/dogs_and_cats.py",
+        "ranks.masked_fill(pool[None] == classes[:, None], 2.0).argsort(1)",
+        "ranks.argsort(1)",
+        "tests/test_paper_imagenet.py::test_random_logits_are_as_many_and_never_its_own",
+    ),
+    Bug(
+        "copies of an element overlap",
+        "experiments/copies.py",
+        "if not overlaps(place, found):",
+        "if place not in found:",
+        "tests/test_paper_imagenet.py::test_a_planted_element_and_its_copies_are_found_and_taken_out",
+    ),
+    Bug(
+        "units that share a folder are measured at the same time",
+        "experiments/crew.py",
+        "if not task.needs & self.used)",
+        "if not task.needs & set())",
+        "tests/test_paper.py::test_what_shares_a_folder_is_not_measured_at_the_same_time",
+    ),
+    Bug(
+        "one reader is enough to resemble",
+        "experiments/resemblance.py",
+        "found.readable[0 if every else 1]",
+        "found.readable[1]",
+        "tests/test_paper_imagenet.py::test_doubt_counts_against_the_claim_that_is_made",
     ),
 )

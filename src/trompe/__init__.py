@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.experiments.paper import paper
+    from trompe.experiments.why import why
     from trompe.portfolio import PORTFOLIO_1, SCREEN_1
     from trompe.run import Run, open_run
     from trompe.settings import AuditSettings, FoolSettings
@@ -70,6 +71,7 @@ _HOMES = {
     "transfer": "trompe.verbs.transfer",
     "verify": "trompe.verbs.verify",
     "verify_with": "trompe.verbs.verify",
+    "why": "trompe.experiments.why",
 }
 
 __all__ = [
@@ -107,6 +109,7 @@ __all__ = [
     "transfer",
     "verify",
     "verify_with",
+    "why",
 ]
 
 

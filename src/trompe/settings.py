@@ -72,10 +72,17 @@ class FoolSettings:
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -133,10 +140,17 @@ class AuditSettings:
     """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -366,9 +380,15 @@ class RerunSettings:
 class TrainSettings:
     """Train one of trompe's own small networks and write it as a target folder; or fit readers to labelled images."""
 
-    architecture: Positional[Literal["lenet", "mlp", "softmax", "readers"]]
-    """The network: the paper's LeNet, a fully connected one, or a linear classifier. readers: machine readers that say
-    what can be seen in an image, with what they are worth measured beside."""
+    architecture: Positional[
+        Literal[
+            "lenet", "mlp", "softmax", "naive-bayes", "lda", "qda", "kernel-bayes", "vae", "flow", "energy", "readers"
+        ]
+    ]
+    """The network: the paper's LeNet, a fully connected one, or a linear classifier. A generative classifier, by Bayes'
+    rule from p(x, y): naive Bayes, linear or quadratic discriminants, kernel densities, a variational autoencoder, a
+    flow, a joint energy-based model. readers: machine readers that say what can be seen in an image, with what they are
+    worth measured beside."""
     _: KW_ONLY
     data: Literal["mnist", "fashion-mnist"] = "mnist"
     """What to train on: 50,000 images; 10,000 more to choose on; the 10,000 test images are opened once, at the end."""
@@ -476,7 +496,31 @@ class PaperSettings:
     """The paper's own budgets where the usual ones are smaller; this takes days."""
     seeds: int | None = None
     """Runs or trained models of each experiment, where not as many as it has by default."""
+    images: Path | None = None
+    """Labelled photographs, a folder for each class of ImageNet: how sure the network is of real ones. Without them
+    that is not measured."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-paper")
+    """Folder for data and page. With what an earlier call left there, the same command goes on."""
+
+
+@dataclass(frozen=True)
+class WhySettings:
+    """Why are neural networks easily fooled? Each question of a well-known discussion, answered by experiments."""
+
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
+    """Experiments; by default all. See --list."""
+    _: KW_ONLY
+    list: bool = False
+    """Name the experiments, their claims and costs, and stop there."""
+    quick: bool = False
+    """A small version of everything, in minutes: little is decided by it."""
+    seeds: int | None = None
+    """Trained models of each experiment, where not as many as it has by default."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
+    out: Path = Path("trompe-why")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "harden": ("mend", "train a classifier that is harder to make certain about nonsense"),
     "export": ("the rest", "write a run's images as folders by class and one array file"),
     "paper": ("science", "run the paper's experiments again: its numbers beside ours, and verdicts"),
+    "why": ("science", "why networks are easily fooled: the questions people ask, answered by experiments"),
     "rerun": ("the rest", "repeat a run and compare it bit by bit"),
     "targets": ("the rest", "list the classifiers that come with trompe"),
     "train": ("the rest", "train one of trompe's own small networks"),

@@ -39,11 +39,19 @@ def margin(logits: Tensor, link: Link) -> Classwise:
 def energy(logits: Tensor, link: Link) -> Classwise:
     """Log sum exp of all logits, for every class alike: this guard is blind to the class.
 
+    Of a generative classifier (`trompe.targets.generative`) it is log p(x).
+
     Reference: Liu 2020.
     """
     del link
     z = logits.to(torch.float64)
     return z.logsumexp(1, keepdim=True).expand_as(z)
+
+
+def logit(logits: Tensor, link: Link) -> Classwise:
+    """Logit of the class that is asked about; of a generative classifier log p(x, c)."""
+    del link
+    return logits.to(torch.float64)
 
 
 def entropy(logits: Tensor, link: Link) -> Classwise:
@@ -62,6 +70,7 @@ def entropy(logits: Tensor, link: Link) -> Classwise:
 
 SCORES: Mapping[str, Score] = {
     "maximum-probability": maximum_probability, "margin": margin, "energy": energy, "entropy": entropy,
+    "logit": logit,
 }  # fmt: skip
 """What `ScoreGuard` can look at, by name; higher is more natural."""
 
