@@ -85,7 +85,7 @@ class DensityGuard:
     def uses(self) -> frozenset[str]:
         """The density, under the name that a reader of its kind has too, and the data."""
         kind = self.kind.removeprefix("class-")
-        function = "nearest-cosine" if kind == "neighbours" else kind
+        function = "nearest-neighbour" if kind == "neighbours" else kind
         return frozenset({f"function:{function}", f"features:{_FEATURES[kind]}", f"data:{self.data}"})
 
     def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
@@ -125,8 +125,11 @@ class DensityGuard:
 
 
 _FEATURES = {
-    "pca-residual": "pixels", "kde": "contrast-normalised-pixels", "vae": "vae", "neighbours": "correlation",
-}  # fmt: skip
+    "pca-residual": "pixels",
+    "kde": "contrast-normalised-pixels",
+    "vae": "vae",
+    "neighbours": "contrast-normalised-pixels",
+}
 
 
 def fit_density(  # noqa: PLR0913  one for each thing a guard is made of
