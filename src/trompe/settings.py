@@ -404,9 +404,9 @@ class TrainSettings:
 
 
 GuardKind = Literal[
-    "maximum-probability", "margin", "energy", "entropy",
+    "maximum-probability", "margin", "energy", "entropy", "logit",
     "mahalanobis", "knn",
-    "pca-residual", "kde", "vae", "class-kde", "class-vae", "neighbours", "certified",
+    "pca-residual", "kde", "vae", "class-kde", "class-vae", "class-neighbours", "neighbours", "certified",
 ]  # fmt: skip
 """Every kind of guard; docs/guards.md says what each looks at."""
 
@@ -425,7 +425,8 @@ class GuardSettings:
     kind: GuardKind = "class-vae"
     """What it looks at. The classifier's outputs: maximum-probability, margin, energy, entropy. An inner layer:
     mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
-    contrast, ink and detail are usual: class-kde, class-vae. Trusted images of the class: neighbours, certified."""
+    contrast, ink and detail are usual: class-kde, class-vae, class-neighbours. Trusted images of the class alone:
+    neighbours, certified."""
     false_alarms: float = 0.01
     """Share of natural images that may be refused, above 0 and below 0.5."""
     layer: str = ""

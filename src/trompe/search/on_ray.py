@@ -145,6 +145,7 @@ def load_ray() -> Any:
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # its 30 are too few for a busy machine
     try:
         import ray
         import ray.exceptions
@@ -174,7 +175,7 @@ def _connect(ray: Any, address: str | None, cpus: int | None) -> None:
                 **({} if address not in (None, "local") else own),
             )  # fmt: skip
     except Exception as cause:  # many, of no common base
-        raise _unanswered(str(address or "a cluster on this machine"), _last_line(str(cause))) from cause
+        raise (_unanswered(str(address), _last_line(str(cause))) if address else _unstarted(cause)) from cause
     with suppress(AttributeError):  # what it says of dead workers is said by us, in one line
         ray._private.worker.global_worker.gcs_error_subscriber.close()
 
@@ -223,6 +224,15 @@ def _unanswered(address: str, got: str) -> NoAnswer:
     )
 
 
+def _unstarted(cause: Exception) -> NoAnswer:
+    return NoAnswer(
+        expected="a Ray cluster that starts on this machine",
+        got=_last_line(str(cause)),
+        where="--engine ray",
+        do="Do it again when the machine is less busy, or start one with `ray start --head` and give --address auto.",
+    )
+
+
 def _stays(worker: Worker, cause: BaseException) -> TargetError:
     return TargetError(
         expected="a target that can be passed to other processes",
@@ -235,4 +245,4 @@ def _stays(worker: Worker, cause: BaseException) -> TargetError:
 def _last_line(text: str) -> str:
     """The end of what Ray says, which is its point."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "nothing said"
+    return lines[-1][:300].rstrip(".") if lines else "nothing said"

@@ -11,7 +11,7 @@ from trompe.search import CLUSTER, Cluster, Judge, Worker
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.verbs.thrift import line_of
 
-_SECONDS = 60.0
+_SECONDS = 180.0
 """To wait for workers to come, from one to the next."""
 _OPTIONS = ("address", "workers", "asynchronous")
 
