@@ -1125,9 +1125,9 @@ BUGS = (
     ),
     Bug(
         "a real image of another class takes it",
-        "search/contest.py",
-        "bids = Bids(bids.value.masked_fill(~own, -math.inf))",
-        "pass",
+        "search/parts.py",
+        "return Bids(bids.value.masked_fill(~own, -torch.inf))",
+        "return bids",
         "tests/test_starts.py",
     ),
     Bug(
