@@ -27,6 +27,7 @@ REASONS = {
     "posterior": "posterior",
     "consulting": "consulting",
     "linearity": "linearity",
+    "shallow": "shallow",
 }
 """The same of the question why networks are easily fooled."""
 
