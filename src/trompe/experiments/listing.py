@@ -28,6 +28,7 @@ REASONS = {
     "consulting": "consulting",
     "linearity": "linearity",
     "shallow": "shallow",
+    "tokens": "tokens",
 }
 """The same of the question why networks are easily fooled."""
 
