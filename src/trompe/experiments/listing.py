@@ -29,6 +29,7 @@ REASONS = {
     "linearity": "linearity",
     "shallow": "shallow",
     "tokens": "tokens",
+    "layers": "layers",
 }
 """The same of the question why networks are easily fooled."""
 

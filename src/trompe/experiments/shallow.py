@@ -214,7 +214,7 @@ EXPERIMENT = Experiment(
         "Scores that are no probabilities are multiplied by what makes 500 images kept back likeliest.",
         "A class that was not reached counts with the looks of the whole search: its cost is at least that.",
     ),
-    cost="36 models taught and attacked twice; about 3 minutes on one core",
+    cost="36 models taught and attacked twice; about 7 minutes on one core that others use too",
     units=units,
     measure=measure,
     figures=figures,

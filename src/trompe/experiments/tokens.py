@@ -171,7 +171,7 @@ EXPERIMENT = Experiment(
         "Words that three sayings or more have; rows of words are evolved as images are, and kept in the same archive.",
         "That they mean nothing is by how they were made: words drawn, replaced and exchanged without any grammar.",
     ),
-    cost="36 models taught and 108 runs of 3,000 evaluations; about 2 minutes on one core",
+    cost="36 models taught and 108 runs of 3,000 evaluations; about 1 minute on one core",
     units=units,
     measure=measure,
     figures=figures,
