@@ -535,7 +535,7 @@ def test_training_repeats_bit_for_bit_and_gives_a_target(tmp_path):
     assert card["test_errors"] < 4000
     run = trompe.fool(str(tmp_path / "a"), generations=1, out=tmp_path / "run")
     assert run.about.target["name"] == "a"
-    with pytest.raises(BadInput, match="got one with a trained network in it"):
+    with pytest.raises(BadInput, match="got one with something trained in it"):
         trompe.train("softmax", out=tmp_path / "a")
 
 

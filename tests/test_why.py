@@ -10,8 +10,21 @@ from torch import nn
 import trompe
 from trompe.cli.main import main
 from trompe.core.errors import BadInput
+from trompe.core.seeds import Stream
 from trompe.data import load
-from trompe.experiments import consulting, joint, linearity, listing, posterior
+from trompe.experiments import (
+    consulting,
+    dark,
+    densities,
+    joint,
+    likelihood,
+    linearity,
+    listing,
+    one_step,
+    posterior,
+    region,
+    volume,
+)
 from trompe.experiments.answers import PREDICTED, predictions, say
 from trompe.experiments.bounded import Mixed, tanh
 from trompe.experiments.figures import histograms
@@ -239,3 +252,123 @@ def test_histograms_are_drawn_and_told():
     assert figure.markup.count('class="bar"') == 2
     assert figure.text == "h. a: median 0.0."
     assert histograms("h", []).text.endswith("not measured")
+
+
+def test_a_guard_of_both_sides_refuses_what_is_too_likely():
+    from trompe.core.types import Outputs
+    from trompe.guards import Scale
+
+    guard = dark.Typical(Scale(-10.0, -5.0), Scale(2.0, 5.0))  # log p from -10, up to -2
+    logits = torch.tensor([[-20.0], [-10.0], [-5.0], [-2.0], [-1.0]], dtype=torch.float64).expand(-1, 2) - math.log(2.0)
+    slack = guard.slack(Outputs(logits), torch.zeros(5, 1, 2, 2))
+    assert (slack >= -1e-9).tolist() == [[False] * 2, [True] * 2, [True] * 2, [True] * 2, [False] * 2]
+
+
+def test_fainter_images_are_on_the_grid_and_black_stays_black():
+    levels = torch.tensor([0, 10, 255], dtype=torch.uint8).view(1, 1, 1, 3)
+    assert dark.faint(levels, 0.1).flatten().tolist() == [0, 1, 26]
+    assert torch.equal(dark.faint(levels, 1.0), levels)
+
+
+def test_dark_takes_the_faint_ones_and_the_two_that_were_attacked():
+    row = [0.0] * len(dark.CONTRASTS)
+    row[dark.CONTRASTS.index(0.1)] = 0.5
+    one = {kind: {"black": 1.0, "accepted": row, "both": row, "ink": 0.25, "fooled": 1.0} for kind in dark.CLASSIC}
+    found = dark.measure({"a": {"kinds": one}}, Effort())
+    assert [found[name].values for name in ("black", "faint", "sides", "ink", "still")] == [
+        (1.0,), (0.5,), (0.5,), (0.25,), (1.0,)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("two", "tau"), [([1.0, 2.0, 3.0], 1.0), ([3.0, 2.0, 1.0], -1.0), ([0.0, 0.0, 0.0], 0.0)])
+def test_kendalls_tau_by_hand(two, tau):
+    assert likelihood.kendall(torch.tensor([5.0, 6.0, 7.0]), torch.tensor(two)) == tau
+
+
+def test_spread_is_a_power_of_ten_of_a_pairs_own():
+    pair = {"test": {"apart": 2.0, "tau": 0.9}, "noise": {"apart": 200.0, "tau": 0.1}, "fooling": {"apart": 20.0}}
+    made_by = {name: {"noise": 1.0, "fooled": 0.0} for name in densities.PRINCIPLES}
+    one = {"pairs": dict.fromkeys(likelihood.PAIRS, pair), "principles": made_by}
+    found = likelihood.measure({"a": one}, Effort())
+    assert found["spread"].values == pytest.approx((2.0,))
+    assert found["logits"].values == pytest.approx((1.0,))
+    assert found["order"].values == pytest.approx((0.1,))
+    assert found["by-adversarial"].values == (0.0,)
+
+
+def test_likely_is_above_the_median_of_real_images():
+    real = torch.arange(5.0).view(5, 1, 1, 1)
+    module = densities.Likely(lambda images: 3.0 * images.flatten(1).sum(1), real)
+    assert module(torch.tensor([[[[2.0]]], [[[3.0]]]]))[:, 1].tolist() == [0.0, 3.0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["noise-contrastive", "adversarial"])
+def test_a_density_by_another_principle_knows_its_data_from_noise(name):
+    from test_generative import blots
+
+    data = blots()
+    images, noise = data.images[:50].float() / 255.0, Stream(0, "noise", 0).uniform32(50, 1, 28, 28)
+    fitted, again = (densities.PRINCIPLES[name](data, 60, 3) for _ in range(2))
+    with torch.no_grad():
+        assert float((fitted(images).median() > fitted(noise)).double().mean()) == 1.0
+        assert torch.equal(fitted(images), again(images))
+
+
+def linear(weights):
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    flat[1].weight.data.copy_(torch.tensor(weights))
+    flat[1].bias.data.zero_()
+    return flat.eval()
+
+
+def test_the_closed_form_is_that_of_the_margin():
+    """Two classes with weights w and 0: the margin grows by the sum of |w| for each unit of step."""
+    module = linear([[1.0, -1.0, 2.0, -2.0], [0.0, 0.0, 0.0, 0.0]])
+    wanted = linearity.LEVEL / 6.0
+    assert one_step.closed_form(module, torch.zeros(2, 1, 2, 2)) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_one_step_goes_by_the_sign_within_the_range():
+    from trompe.core.specs import ImageSpec
+    from trompe.targets import TorchTarget
+
+    target = TorchTarget("t", linear([[1.0, -1.0, 2.0, -2.0], [0.0] * 4]), ImageSpec(1, 2, 2), ("a", "b"))
+    start = torch.tensor([[[[0.4, 0.4], [0.9, 0.1]]]])
+    moved = one_step.one_step(target, start, torch.tensor([0]), 0.2)
+    assert (moved * 255.0).round().flatten().tolist() == [153.0, 51.0, 255.0, 0.0]
+
+
+def test_a_shift_in_features_is_a_share_of_their_length():
+    weight, bias = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.zeros(2)
+    found = one_step.feature_shift(weight, bias, torch.tensor([0.0, 2.0]), 0)
+    assert found == pytest.approx(linearity.LEVEL / 2.0 / 2.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", ["corner", "ball", "half"])
+def test_regions_of_known_size_come_out_right(shape):
+    def corner(images):  # all values sum to at most 1: 1 / 40!
+        return -images.flatten(1).double().sum(1)
+
+    def ball(images):
+        return -(images.flatten(1).double() - 0.5).square().sum(1).sqrt()
+
+    size = 60 / 2 * math.log(math.pi) + 60 * math.log(0.4) - math.lgamma(31.0)
+    score, level, pixels, log = {
+        "corner": (corner, -1.0, 40, -math.lgamma(41.0)), "ball": (ball, -0.4, 60, size),
+        "half": (corner, -20.0, 40, math.log(0.5)),
+    }[shape]  # fmt: skip
+    found = volume.log_share(score, level, (1, 1, pixels), Stream(0, "size", 0))
+    assert found == pytest.approx(log / math.log(10.0), rel=0.04, abs=0.1)
+    assert found == volume.log_share(score, level, (1, 1, pixels), Stream(0, "size", 0))
+
+
+def test_regions_are_compared_within_a_seed():
+    one = {"regions": {"LeNet certain": -5.0, "discriminant accepts": -700.0}, "classes": {"2": -1.0, "10": -9.0},
+           "images": {"500": -9.0, "50000": -7.0}}  # fmt: skip
+    found = region.measure({"a": one}, Effort())
+    assert [found[name].values for name in ("ratio", "common", "classes", "data")] == [
+        (695.0,),
+        (-5.0,),
+        (8.0,),
+        (-2.0,),
+    ]

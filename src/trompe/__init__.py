@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.gate import gate
+    from trompe.verbs.guard import guard
+    from trompe.verbs.guarded import load_guarded
     from trompe.verbs.harden import harden
     from trompe.verbs.inspect import inspect
     from trompe.verbs.judge import judge
@@ -54,9 +56,11 @@ _HOMES = {
     "fool_with": "trompe.verbs.fool",
     "compare": "trompe.verbs.compare",
     "gate": "trompe.verbs.gate",
+    "guard": "trompe.verbs.guard",
     "harden": "trompe.verbs.harden",
     "inspect": "trompe.verbs.inspect",
     "judge": "trompe.verbs.judge",
+    "load_guarded": "trompe.verbs.guarded",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
     "read": "trompe.showing.read",
@@ -90,9 +94,11 @@ __all__ = [
     "fool",
     "fool_with",
     "gate",
+    "guard",
     "harden",
     "inspect",
     "judge",
+    "load_guarded",
     "load_target",
     "open_run",
     "paper",

@@ -90,6 +90,8 @@ class FoolSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
 
@@ -162,6 +164,8 @@ class AuditSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the audit in the folder; it must have been begun with the same settings."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     plan: bool = False
@@ -193,6 +197,8 @@ class TrialSettings:
     """Trials of each class, shared out evenly among the models as seeds; by default the portfolio's seeds a model."""
     level: float = 0.99
     """The confidence asked for: 0.5, 0.9, 0.99 or 0.9999."""
+    guard: Path | None = None
+    """A guard in front of every model: a folder that `trompe guard` wrote. Every attack is against both."""
     images: Path | None = None
     """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
     undefended: str | None = None
@@ -240,6 +246,8 @@ class InspectSettings:
     """Labelled photographs, a folder for each class: every plausible preprocessing is tried on them."""
     limit: int = 200
     """Photographs at most."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     save: Path | None = None
@@ -331,6 +339,8 @@ class TransferSettings:
     _: KW_ONLY
     to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")]
     """A classifier to ask; several by several --to."""
+    guard: Path | None = None
+    """A guard in front of every classifier that is asked: a folder that `trompe guard` wrote."""
     images: Path | None = None
     """Natural images to compare with, those its own target is as sure of; by default the samples of a bundled one."""
     out: Path | None = None
@@ -388,6 +398,43 @@ class TrainSettings:
     """Folder to write: weights, card, a hundred test images; or a folder for every reader, and calibration.json."""
 
 
+GuardKind = Literal[
+    "maximum-probability", "margin", "energy", "entropy",
+    "mahalanobis", "knn",
+    "pca-residual", "kde", "vae", "class-kde", "class-vae", "neighbours", "certified",
+]  # fmt: skip
+"""Every kind of guard; docs/guards.md says what each looks at."""
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """Fit a guard that says of each image whether to believe a classifier, and measure its false alarms."""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier; see docs/targets.md for all that can stand here."""
+    _: KW_ONLY
+    images: str
+    """Trusted images: mnist, fashion-mnist, or a folder with a folder of images for every class, best of such that the
+    classifier was not trained on. Half of what may be trained on is left to readers; the threshold comes from images
+    that the guard does not know, and its false alarms are counted on others again."""
+    kind: GuardKind = "class-vae"
+    """What it looks at. The classifier's outputs: maximum-probability, margin, energy, entropy. An inner layer:
+    mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
+    contrast, ink and detail are usual: class-kde, class-vae. Trusted images of the class: neighbours, certified."""
+    false_alarms: float = 0.01
+    """Share of natural images that may be refused, above 0 and below 0.5."""
+    layer: str = ""
+    """Of mahalanobis and knn: name of the inner layer, as the torch module's named_modules say it."""
+    iterations: int = 2000
+    """Of vae and class-vae: batches of 64 images of each class in the training."""
+    seed: int = 0
+    """Of vae and class-vae: of the initial weights and the order of the images."""
+    trust: tuple[str, ...] = ()
+    """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
+    out: Path
+    """Folder to write: guard.json, and what the guard is made of. It loads without the images."""
+
+
 @dataclass(frozen=True)
 class HardenSettings:
     """Train a classifier that is harder to make certain about nonsense, and write it as a target folder."""
@@ -443,6 +490,11 @@ class PaperSettings:
     """The paper's own budgets where the usual ones are smaller; this takes days."""
     seeds: int | None = None
     """Runs or trained models of each experiment, where not as many as it has by default."""
+    images: Path | None = None
+    """Labelled photographs, a folder for each class of ImageNet: how sure the network is of real ones. Without them
+    that is not measured."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-paper")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 
@@ -460,6 +512,8 @@ class WhySettings:
     """A small version of everything, in minutes: little is decided by it."""
     seeds: int | None = None
     """Trained models of each experiment, where not as many as it has by default."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-why")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "report": ("judge", "write a run as one page to look at, and its contact sheet"),
     "verify": ("judge", "read a run's images back from disk and score them again"),
     "transfer": ("judge", "how many of a run's images convince other classifiers"),
+    "guard": ("mend", "fit a guard that says whether to believe a classifier, and count its false alarms"),
     "harden": ("mend", "train a classifier that is harder to make certain about nonsense"),
     "export": ("the rest", "write a run's images as folders by class and one array file"),
     "paper": ("science", "run the paper's experiments again: its numbers beside ours, and verdicts"),

@@ -1,4 +1,4 @@
-"""A dozen families of classifier, each trained here on MNIST: small, plain, and good enough to be asked."""
+"""Thirteen families of classifier, each trained here on MNIST: small, plain, and good enough to be asked."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from trompe.core.numerics import from_levels
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Levels, Target
 from trompe.data import Split, load
+from trompe.densities import Autoencoders, Build
 from trompe.search.judge import with_threads
 from trompe.targets import Declaration, TorchTarget
 from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
@@ -116,6 +117,26 @@ def kernels(part: Split) -> Kernels:
     return Kernels(part, _WIDTH * nearest(from_levels(part.images).flatten(1)))
 
 
+class Coders(nn.Module):
+    """A variational autoencoder of every class, and Bayes' rule; its logits are scores for log-densities.
+
+    Args:
+        part: Images and classes; every class must occur.
+        iterations: Of the training, batches of 64 images of each class.
+        seed: Of weights and batches.
+    """
+
+    def __init__(self, part: Split, iterations: int, seed: int) -> None:
+        super().__init__()
+        self.density = Autoencoders.fit(part.images, part.classes, Build(), iterations, seed)
+        for name, value in self.density.weights.items():  # which make it the model that it is
+            self.register_buffer(name, value)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores for the log-densities of the classes."""
+        return self.density.log_density(images)
+
+
 def network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> TorchTarget:
     """A network trained by the plain recipe, behind the paper's preprocessing or on pixels in [0, 1]."""
     with torch.random.fork_rng(devices=[]):  # builders draw weights that are overwritten below
@@ -192,6 +213,9 @@ OTHERS: Mapping[str, Callable[[Lesson], Target]] = {
     "boosting": lambda wanted: _estimator("boosting", _boosting, wanted),
     "naive Bayes": lambda wanted: _estimator("naive Bayes", _bayes, wanted),
     "kernel Bayes": lambda wanted: as_target("kernel Bayes", kernels(wanted.part)),
+    "autoencoder Bayes": lambda wanted: as_target(
+        "autoencoder Bayes", Coders(wanted.part, max(1, wanted.iterations // 5), wanted.seed)
+    ),
 }
 """Families that are no deep networks."""
 

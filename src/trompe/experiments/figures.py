@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 
 from PIL import Image
 from torch import Tensor
@@ -19,6 +20,8 @@ _HEIGHT = 300
 _BINS = 80
 _MARKS = 9
 """Numbers along a logarithmic axis from which on only the powers of ten are written."""
+_SMALL = 64
+"""Images of more pixels a side are shown as they are, smaller ones in whole blocks."""
 _STROKES = ("", "6 3", "2 3", "9 3 2 3", "1 2")
 
 Say = Callable[[float], str]
@@ -64,11 +67,7 @@ def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] 
 
 
 def curves(
-    title: str,
-    lines: Sequence[Line],
-    say: Say,
-    mark: tuple[float, float, str] | None = None,
-    along: str = "evaluations",
+    title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None, over: str = "evaluations"
 ) -> Figure:
     """Values against a number above 0, usually evaluations, on a logarithmic axis.
 
@@ -77,7 +76,7 @@ def curves(
         lines: One a unit.
         say: A value in words, for the axis.
         mark: Evaluations and value that the paper claims, and the words for it.
-        along: What the number is, in words.
+        over: What the number is, in words.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -85,7 +84,7 @@ def curves(
     looks = [point[0] for point in points] + ([mark[0]] if mark else [])
     across = _scale([math.log10(number) for number in looks], 84, WIDTH - 120)
     up = _scale([point[1] for point in points] + ([mark[1]] if mark else []), _HEIGHT - 40, 20)
-    parts = [_grid(across, up, say, along)]
+    parts = [_grid(across, up, say, over)]
     if mark:
         x, y = across(math.log10(mark[0])), up(mark[1])
         side = -1 if x > WIDTH / 2 else 1
@@ -96,7 +95,35 @@ def curves(
         ]
     parts += _paths(lines, across, up)
     ends = "; ".join(f"{line.name} ends at {say(line.points[-1][1])}" for line in lines)
-    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against {along}. {ends}.")
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against {over}. {ends}.")
+
+
+def scatter(title: str, points: Sequence[Sequence[float]], say: Say, across: str, band: tuple[int, int, str]) -> Figure:
+    """A dot for each class on a plain axis, one band of classes marked.
+
+    Args:
+        title: What is shown.
+        points: Class and value.
+        say: A value in words, for the axis.
+        across: Name of the plain axis.
+        band: First class, the one after the last, and the words for it.
+    """
+    right = _scale([point[0] for point in points], 84, WIDTH - 24)
+    up = _scale([point[1] for point in points], _HEIGHT - 40, 20)
+    first, last = right(band[0]), right(band[1])
+    parts = [
+        f'<rect class="band" x="{first}" y="20" width="{last - first:.1f}" height="{_HEIGHT - 60}"/>',
+        f'<text class="said" x="{last + 4}" y="14">{escape(band[2])}</text>', _rows(up, say, WIDTH - 24),
+        *(f'<text x="{right(value)}" y="{_HEIGHT - 20}" text-anchor="middle">{value:g}</text>'
+          for value in right.ticks()),
+        f'<text class="said" x="{WIDTH - 24}" y="{_HEIGHT - 4}" text-anchor="end">{escape(across)}</text>',
+        *(f'<circle cx="{right(x)}" cy="{up(y)}" r="1.6"/>' for x, y in points),
+    ]  # fmt: skip
+    inside = [y for x, y in points if band[0] <= x < band[1]]
+    outside = [y for x, y in points if not band[0] <= x < band[1]]
+    told = "; ".join(f"{name}: {say(median(values)) if values else 'not measured'} in the median"
+                     for name, values in ((band[2], inside), ("others", outside)))  # fmt: skip
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}. {told}.")
 
 
 def histograms(title: str, rows: Sequence[tuple[str, Sequence[float]]], unit: Say = "{:.1f}".format) -> Figure:
@@ -132,7 +159,9 @@ def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequenc
             for image, column in zip(shown, columns, strict=True)) + "</tr>"
         for name, shown in rows
     )  # fmt: skip
-    markup = f'<div class="wide"><table class="images"><tr><td></td>{head}</tr>{body}</table></div>'
+    large = any(image.shape[-1] > _SMALL for _, shown in rows for image in shown)
+    kind = "images large" if large else "images"
+    markup = f'<div class="wide"><table class="{kind}"><tr><td></td>{head}</tr>{body}</table></div>'
     return Figure(title, markup, f"{title}. Columns: {', '.join(columns)}. Rows: {', '.join(row[0] for row in rows)}.")
 
 
@@ -213,15 +242,20 @@ def _tell(row: Strip, say: Say) -> str:
     return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}), {found.of} values"
 
 
-def _grid(across: _Scale, up: _Scale, say: Say, along: str) -> str:
-    rows = "".join(
-        f'<path class="rule" d="M84 {up(value)}H{WIDTH - 120}"/>'
+def _rows(up: _Scale, say: Say, right: float) -> str:
+    return "".join(
+        f'<path class="rule" d="M84 {up(value)}H{right}"/>'
         f'<text x="78" y="{up(value) + 4}" text-anchor="end">{escape(say(value))}</text>'
         for value in up.ticks()
     )
+
+
+def _grid(across: _Scale, up: _Scale, say: Say, over: str) -> str:
+    rows = _rows(up, say, WIDTH - 120)
+    steps = (1, 3) if across.high - across.low > 2.0 else (1, 2, 5)
     powers = range(math.floor(across.low), math.ceil(across.high) + 1)
     marks = [
-        k * 10.0**power for power in powers for k in (1, 3) if across.low <= math.log10(k * 10**power) <= across.high
+        k * 10.0**power for power in powers for k in steps if across.low <= math.log10(k * 10**power) <= across.high
     ]
     if len(marks) > _MARKS:
         marks = [value for value in marks if round(math.log10(value), 9).is_integer()]
@@ -230,8 +264,9 @@ def _grid(across: _Scale, up: _Scale, say: Say, along: str) -> str:
         f"{value:{',.0f' if value >= 1.0 else 'g'}}</text>"
         for value in marks
     )
-    name = f'<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">{escape(along)}</text>'
-    return f"{rows}{columns}{name}"
+    return (
+        f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">{escape(over)}</text>'
+    )
 
 
 def _paths(lines: Sequence[Line], across: _Scale, up: _Scale) -> list[str]:

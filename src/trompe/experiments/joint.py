@@ -68,7 +68,7 @@ def attack(folder: Path, target: Target, seed: int, starts: Sequence[str], steps
     """Of every class the strongest image that gradient ascent found from any of these starts; accepted ones first."""
     found = []
     for start in starts:
-        run = searched(folder / start, target, by="ascend", start=start, generations=steps, seed=seed, readers="none")
+        run = searched(folder / start, target, by="ascend", start=start, generations=steps, seed=seed)
         found.append(kept(run))
         forget(run)
     if len(found) == 1:

@@ -168,7 +168,7 @@ def _curves(title: str, models: list[Any], key: str) -> Figure:
         for one in models[:3]
         for name in KINDS
     ]
-    return curves(f"{title} (median of 100; three models of each kind)", lines, say_confidence, along="times the image")
+    return curves(f"{title} (median of 100; three models of each kind)", lines, say_confidence, over="times the image")
 
 
 def _percent(value: float) -> str:

@@ -10,8 +10,16 @@ from trompe.experiments.nouns import Experiment
 MODULES = {
     "mnist-direct": "mnist_direct",
     "mnist-cppn": "mnist_cppn",
+    "imagenet-direct": "imagenet_direct",
+    "imagenet-cppn": "imagenet_cppn",
+    "dogs-and-cats": "dogs_and_cats",
+    "repetition": "repetition",
+    "relatedness": "relatedness",
+    "resemblance": "resemblance",
     "gradient-ascent": "gradient_ascent",
+    "gradient-ascent-imagenet": "gradient_ascent_imagenet",
     "transfer": "transfer",
+    "transfer-imagenet": "transfer_imagenet",
     "innovation": "innovation",
     "three-kinds": "three_kinds",
     "generality": "generality",
@@ -26,10 +34,14 @@ MODULES = {
 REASONS = {
     "posterior": "posterior",
     "consulting": "consulting",
+    "dark": "dark",
+    "likelihood": "likelihood",
     "linearity": "linearity",
+    "one-step": "one_step",
     "shallow": "shallow",
     "tokens": "tokens",
     "layers": "layers",
+    "region": "region",
 }
 """The same of the question why networks are easily fooled."""
 
@@ -69,3 +81,12 @@ def experiments(names: Sequence[str] = (), series: Series = PAPER) -> list[Exper
     """
     wanted = [experiment(name, series).name for name in names] or list(series.modules)
     return [experiment(name, series) for name in series.modules if name in wanted]
+
+
+def whichever(name: str) -> Experiment:
+    """The experiment of that name in any series; no two have the same.
+
+    Raises:
+        BadInput: There is none.
+    """
+    return experiment(name, WHY if name in REASONS else PAPER)

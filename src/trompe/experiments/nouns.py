@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from trompe.core.numerics import say_confidence
+from trompe.core.numerics import probability, say_confidence
 from trompe.measure.inference import Interval
 
 Kind = Literal["existence", "direction", "magnitude", "shape"]
@@ -17,6 +17,17 @@ Outcome = Literal[
     "undecided", "cannot be run here",
 ]  # fmt: skip
 """``holds`` and ``does not hold`` are for what the paper does not claim: nothing is there to be reproduced."""
+
+
+def say_odds(odds: float) -> str:
+    """A confidence as a person writes it, small ones too: where there are a thousand classes nearly all are small.
+
+    Example:
+        >>> say_odds(0.0), say_odds(-9.0)
+        ('50.0 %', '0.012 %')
+    """
+    share = probability(odds)
+    return f"{100.0 * share:.2g} %" if 0.0 < share < 0.001 else say_confidence(odds)
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class Claim:
             '25.0 %'
         """
         if self.scale == "log-odds" and self.kind != "direction":
-            return say_confidence(value)
+            return say_odds(value)
         return {
             "share": f"{100.0 * value:.1f} %",
             "seconds": f"{value:.0f} s",
@@ -156,10 +167,21 @@ class Effort:
     Attributes:
         size: ``quick``, ``default`` or ``full``.
         seeds: How many, where not as many as an experiment has by default.
+        images: Labelled photographs that the user named; None where there are none.
     """
 
     size: Size = "default"
     seeds: int | None = None
+    images: Path | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"size": self.size, "seeds": self.seeds, "images": str(self.images.resolve()) if self.images else None}
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any]) -> Self:
+        """What `describe` gave."""
+        return cls(told["size"], told["seeds"], Path(told["images"]) if told["images"] else None)
 
     def seeds_of(self, usual: int) -> range:
         """The seeds of an experiment that has so many by default; two of them where it is to be quick."""
@@ -181,10 +203,12 @@ class Unit:
     Attributes:
         name: Of its file.
         work: From its own folder, which may hold what an interrupted one left, to plain JSON.
+        needs: Names of what it shares with other units on disk; two that share something are not measured at a time.
     """
 
     name: str
     work: Callable[[Path], dict[str, Any]]
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """Running a series of experiments, and writing its page with a verdict on each claim."""
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
-from trompe.experiments.bench import collect, perform
+from trompe.experiments.bench import collect, perform, read_unit
+from trompe.experiments.crew import Task, measured_by_many
 from trompe.experiments.listing import PAPER, WHY, Series, experiments
 from trompe.experiments.nouns import Effort, Experiment
 from trompe.experiments.page import render
@@ -30,20 +33,44 @@ def page_of(settings: Settings) -> Path:
 
 
 def performing(settings: Settings) -> Iterator[tuple[str, int, int]]:
-    """Run as `paper` and `why` do, and write the page anew after each experiment.
+    """Run as `paper` and `why` do, and write the page anew whenever an experiment is finished.
 
     Yields:
         Experiment and unit at hand, units done, and how many there are; after each unit.
+
+    Raises:
+        RunError: What is on disk is damaged or of another size, or a unit fails.
     """
-    effort, chosen = effort_of(settings), experiments(settings.names, series_of(settings))
-    folder = Path(settings.out)
-    ready = [one for one in chosen if not one.missing()]
-    total, done = sum(len(one.planned(effort)) for one in ready), 0
-    for one in ready:
-        for unit, _ in perform(one, folder / one.name, effort):
-            done += 1
-            yield f"{one.name} {unit}", done, total
-        publish(settings)
+    effort, folder = effort_of(settings), Path(settings.out)
+    ready = [one for one in experiments(settings.names, series_of(settings)) if not one.missing()]
+    left = {one.name: len(one.planned(effort)) for one in ready}
+    total = sum(left.values())
+    for done, (name, unit) in enumerate(_measured(ready, folder, effort, settings.workers), 1):
+        left[name] -= 1
+        if not left[name]:
+            publish(settings)
+        yield f"{name} {unit}", done, total
+
+
+def _measured(
+    ready: Sequence[Experiment], folder: Path, effort: Effort, workers: int | None
+) -> Iterator[tuple[str, str]]:
+    """Experiment and unit of every record once it is on disk: measured in this process, or by several at a time."""
+    tasks = [Task(one.name, unit.name, unit.needs) for one in ready for unit in one.planned(effort)]
+    there = [task for task in tasks if _is_there(task, folder, effort)]
+    waiting = [task for task in tasks if task not in there]
+    several = min(workers or len(os.sched_getaffinity(0)), len(waiting))
+    if several < 2:
+        for one in ready:
+            yield from ((one.name, unit) for unit, _ in perform(one, folder / one.name, effort))
+        return
+    for task in chain(there, measured_by_many(waiting, folder, effort, several)):
+        yield task.experiment, task.unit
+
+
+def _is_there(task: Task, folder: Path, effort: Effort) -> bool:
+    path = folder / task.experiment / f"{task.unit}.json"
+    return path.exists() and bool(read_unit(path, effort))
 
 
 def publish(settings: Settings) -> Account:
@@ -72,15 +99,21 @@ def effort_of(settings: Settings) -> Effort:
     """How much the settings ask for.
 
     Raises:
-        BadInput: Both quick and full, or no seeds.
+        BadInput: Both quick and full, no seeds, no workers, or no folder of photographs.
     """
     full = isinstance(settings, PaperSettings) and settings.full
     if settings.quick and full:
         raise BadInput(expected="one size", got="both", where="--quick and --full", do="Leave one of them out.")
     if settings.seeds is not None:
         check_at_least(settings.seeds, 1, "--seeds")
+    if settings.workers is not None:
+        check_at_least(settings.workers, 1, "--workers")
+    images = settings.images if isinstance(settings, PaperSettings) else None
+    if images is not None and not images.is_dir():
+        raise BadInput(expected="a folder of labelled photographs", got=str(images), where="--images",
+                       do="Name one with a folder for each class, or leave it out.")  # fmt: skip
     size: Literal["quick", "default", "full"] = "quick" if settings.quick else "full" if full else "default"
-    return Effort(size, settings.seeds)
+    return Effort(size, settings.seeds, images)
 
 
 def command(settings: Settings) -> str:
@@ -88,7 +121,8 @@ def command(settings: Settings) -> str:
     effort = effort_of(settings)
     size = [] if effort.size == "default" else [f"--{effort.size}"]
     seeds = [] if settings.seeds is None else ["--seeds", str(settings.seeds)]
-    return " ".join(["trompe", series_of(settings).name, *settings.names, *size, *seeds, "--out", "DIR"])
+    images = [] if effort.images is None else ["--images", "FOLDER"]
+    return " ".join(["trompe", series_of(settings).name, *settings.names, *size, *seeds, *images, "--out", "DIR"])
 
 
 def accounted(settings: Settings) -> Account:

@@ -6,6 +6,7 @@ from math import prod
 from trompe.core.types import Target
 from trompe.search.judge import Judge, JudgeSettings
 from trompe.targets.engines import ENGINES, engine_target, own_engine
+from trompe.targets.torch import TorchTarget
 
 _BYTES = 2_500_000
 """Of images in a batch of the reference, about: 4 of 224 x 224 in colour, which took a third of the time of 50."""
@@ -33,18 +34,23 @@ def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
         target: As it was loaded.
         settings: Of the run.
     """
-    return search_judge(target, reference_settings(target, settings))
+    asked = reference_settings(target, settings)
+    judge = search_judge(target, asked)
+    apart = isinstance(judge.target, TorchTarget) and not judge.target.declared.layer
+    return replace(judge, abreast=settings.threads) if apart and asked.threads < settings.threads else judge
 
 
 def reference_settings(target: Target, settings: JudgeSettings) -> JudgeSettings:
     """These settings with the target's own engine in float32.
 
     Where another engine searches, in batches no larger than what is computed on the way stays in memory from one call
-    to the next: of large images torch otherwise spends most of its time getting pages from the system.
+    to the next: of large images torch otherwise spends most of its time getting pages from the system. Each of them
+    is computed by one thread, and several at the same time: threads that share small batches mostly wait.
     """
     own = own_engine(target)
     batch = settings.batch if settings.counts else min(settings.batch, max(1, _BYTES // (4 * prod(target.spec.shape))))
-    return replace(settings, batch=batch, engine=own, precision="float32", reference=own)
+    threads = 1 if own == "torch" and not settings.counts else settings.threads
+    return replace(settings, batch=batch, threads=threads, engine=own, precision="float32", reference=own)
 
 
 def named_settings(target: Target, name: str | None, batch: int, threads: int) -> JudgeSettings:

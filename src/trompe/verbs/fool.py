@@ -20,10 +20,11 @@ from trompe.run.reads import READERS
 from trompe.run.results import read_results, write_images, write_results
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Material, Plan, Tally
 from trompe.settings import AuditSettings, FoolSettings
-from trompe.targets import Declaration, ForeignTarget, load_target
-from trompe.targets.guarded import guards_of
+from trompe.targets import ForeignTarget, load_target
+from trompe.targets.guarded import guards_of, undefended
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
+from trompe.verbs.guarded import beside_target
 from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.material import material_for
@@ -45,7 +46,7 @@ from trompe.verbs.thrift import (
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
 _NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
-_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch", "readers": ""}
+_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch", "readers": "", "guard": None}
 """Younger than the first runs, with what those did: left out there, so that a run from before repeats to its digest."""
 
 
@@ -99,7 +100,7 @@ class Attempt:
         ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
         target = ready.target
         check_remote(target, settings)
-        if settings.by == "ascend" and isinstance(itself(target), ForeignTarget):
+        if settings.by == "ascend" and isinstance(undefended(itself(target)), ForeignTarget):
             raise TargetError(
                 expected="a target that torch can take a gradient through",
                 got="one that only answers",
@@ -364,7 +365,7 @@ def open_target(settings: FoolSettings | AuditSettings) -> Target:
         RunError: The run to go on with cannot be read.
     """
     access = access_of(stored_settings(settings), Path(settings.out), settings.resume)
-    return load_target(settings.target, Declaration(trust=settings.trust), access)
+    return load_target(settings.target, beside_target(settings.guard, settings.trust), access)
 
 
 def describe_target(target: Target, text: str, ready: Ready) -> dict[str, Any]:
@@ -402,7 +403,8 @@ def judges_of(attempts: Sequence[Attempt], settings: JudgeSettings) -> list[Judg
 
 def _readied(target: Target) -> Ready:
     """A target as it is searched: preflight where its numbers may be coarse, which decides what they are worth."""
-    if isinstance(target, ForeignTarget) and target.declared.reading.kind == "probabilities":
+    own = undefended(target)
+    if isinstance(own, ForeignTarget) and own.declared.reading.kind == "probabilities":
         return make_ready(target)
     return Ready(target, (), preprocessing_status(target), 0, examined=False)
 
