@@ -44,7 +44,7 @@ format: setup ## apply the formatter and the safe lint mends
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure demo, reach, overhead, resume and engines; prints the tables of benchmarks/README.md
+bench: setup ## measure demo, reach, overhead, resume, engines and a cluster; prints the tables of benchmarks/README.md
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/reach.py
 	$(BIN)/python benchmarks/climb.py
@@ -52,6 +52,7 @@ bench: setup ## measure demo, reach, overhead, resume and engines; prints the ta
 	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/ray_scaling.py
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

@@ -23,7 +23,7 @@ from common import RESULTS, machine, say
 from PIL import Image
 
 import trompe
-from trompe.core.numerics import from_levels
+from trompe.core.numerics import from_levels, level_odds
 from trompe.core.types import Target
 from trompe.data import load
 from trompe.measure.metrics import auroc
@@ -45,8 +45,8 @@ LAYER = "net.6"
 DATA = ("mnist", "fashion-mnist")
 RECIPES = ("plain", "outlier-exposure", "low-confidence", "negative-class")
 GUARDS = (
-    "none", "neighbours", "certified", "vae", "class-vae", "class-kde", "margin", "energy", "kde", "mahalanobis", "knn",
-    "pca-residual", "entropy", "maximum-probability",
+    "none", "class-neighbours", "neighbours", "certified", "vae", "class-vae", "class-kde", "margin", "energy", "kde",
+    "mahalanobis", "knn", "pca-residual", "entropy", "maximum-probability",
 )  # fmt: skip
 FALSE_ALARMS = 0.01
 NOT_MEASURED = "not measured"
@@ -62,10 +62,10 @@ def every_row() -> list[str]:
 
 
 def network(data: str, recipe: str, seed: int, work: Path, iterations: int) -> tuple[str, str]:
-    """A trained network: the text that names it, and the command that makes it."""
+    """A trained network: the text that names it, and the command that makes it; "" of one that comes with trompe."""
     bundled = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion-mnist", 0): "lenet-fashion"}
     if recipe == "plain" and (data, seed) in bundled:
-        return bundled[data, seed], "comes with trompe"
+        return bundled[data, seed], ""
     folder = work / "networks" / f"{data}-{recipe}-{seed}"
     if recipe == "plain":
         command = f"trompe train lenet --data {data} --seed {seed} --iterations {iterations}"
@@ -112,8 +112,7 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     judge_text = f"trompe judge {Path(text).name}{models}{guard_text} --portfolio {options.portfolio} --out judged"
     return {
         "data": data, "recipe": recipe, "guard": kind,
-        "command": f"python benchmarks/league.py --rows {name} --portfolio {options.portfolio}"
-        f"{f' --models {options.models}' if options.models > 1 else ''} --again",
+        "command": command_of(name, options),
         "commands": [step for step in (made, guarded, judge_text) if step],
         "natural": counted(target, data),
         "judged": judged.describe(),
@@ -124,6 +123,16 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "cpu_seconds": round(time.process_time() - before),
         **machine(),
     }  # fmt: skip
+
+
+def command_of(name: str, options: argparse.Namespace) -> str:
+    """The command that measures a row again, from nothing."""
+    words = [f"python benchmarks/league.py --rows {name} --portfolio {options.portfolio}"]
+    usual = {"models": 1, "trials_per_class": None, "iterations": 3000, "every": 5}
+    for key, value in usual.items():
+        if getattr(options, key) != value:
+            words.append(f"--{key.replace('_', '-')} {getattr(options, key)}")
+    return " ".join([*words, *([] if options.protocols else ["--no-protocols"]), "--again"])
 
 
 def counted(target: Target, data: str) -> dict[str, Any]:
@@ -304,7 +313,7 @@ def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
                 key = (record.search, record.niche, item.level or 0.0)
                 says = reads.get(key, ())
                 agreed = sum(one == item.label for one in says)
-                if odds[key] >= math.log(LEVEL / (1 - LEVEL)) and agreed < len(says):
+                if item.level == LEVEL and odds[key] >= level_odds(LEVEL) and agreed < len(says):
                     found.setdefault(item.label, []).append((agreed, item.levels[0]))
     if not found:
         return None

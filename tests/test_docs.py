@@ -18,9 +18,9 @@ from trompe.verbs.answers import COLUMNS
 from trompe.verbs.gate import MODESTY
 
 DOCS = Path(__file__).parent.parent / "docs"
-TARGETS, GATE, NUMBERS, READ, HARDEN, GUARDS, BREAK = (
+TARGETS, GATE, NUMBERS, READ, HARDEN, GUARDS, BREAK, CLUSTER = (
     (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("targets", "gate", "metrics", "read", "harden", "guards", "break-it")
+    for name in ("targets", "gate", "metrics", "read", "harden", "guards", "break-it", "cluster")
 )
 CALLED = {"judge": "TrialSettings"}
 """Settings that are not called as their command is."""
@@ -52,7 +52,7 @@ def test_the_python_of_the_documentation_makes_a_target() -> None:
     assert names["target"].labels == ("cat", "dog", "cow")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("text", [TARGETS, GATE, READ, HARDEN, GUARDS, BREAK])
+@pytest.mark.parametrize("text", [TARGETS, GATE, READ, HARDEN, GUARDS, BREAK, CLUSTER])
 def test_every_command_of_the_documentation_is_taken(text: str) -> None:
     lines = re.findall(r"^(?: +- run: | *)(trompe .*)$", text, re.MULTILINE)
     assert lines

@@ -1,7 +1,9 @@
 """Stored guards: fitted by a command, loaded without their images, refused where they do not fit."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from trompe.core.types import Outputs
 from trompe.data import Split
 from trompe.guards import KINDS, Trusted, fit_guard, load_guard, read_card
 from trompe.guards.store import TYPES
+from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
 from trompe.targets import Declaration, load_target, write_declaration
 from trompe.targets.guarded import Guarded
@@ -25,6 +28,7 @@ from trompe.verbs.verify import verify
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 LAYER = "net.6"
+READERS = Path(__file__).parent.parent / "docs" / "readers.md"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +69,12 @@ def stored(tmp_path_factory, folder):
 
 # Every kind
 
+TABLE = {
+    kind: readers.split(", ")
+    for kind, readers in re.findall(r"^\| `([a-z-]+)` \| ([a-z, ]+) \|$", READERS.read_text("utf-8"), re.MULTILINE)
+    if kind in KINDS
+}
+
 
 def test_the_command_knows_every_kind_and_each_can_be_read_back():
     assert set(KINDS) == set(TYPES) == set(GuardKind.__args__)
@@ -86,6 +96,10 @@ def test_every_kind_conforms_is_stored_and_read_back(kind, trusted, layered, tmp
     outputs = layered.judge(held[:20])
     assert torch.equal(again.slack(outputs, held[:20]), guard.slack(outputs, held[:20]))
     assert (again.name, again.needs, again.uses) == (guard.name, guard.needs, guard.uses)
+    readers = load_readers(tuple("0123456789"), (1, 28, 28))
+    judging = [reader.name for reader in independent(readers, guard.uses)]
+    assert TABLE[kind] == judging, "docs/readers.md says who judges whom"
+    assert len(judging) >= 2
 
 
 @pytest.mark.parametrize("kind", ["class-kde", pytest.param("class-vae", marks=pytest.mark.slow)])

@@ -252,5 +252,5 @@ def test_the_kit_names_words_that_say_nothing(lenet, samples, neighbours):
 def test_names_are_what_they_are(neighbours):
     guard = ScoreGuard("energy", Scale(0.0, 1.0), data="x")
     assert guard.uses == {"function:energy", "features:classifier-logits", "data:x"}
-    assert neighbours.uses == {"function:nearest-cosine", "data:samples"}
+    assert neighbours.uses == {"function:nearest-neighbour", "features:contrast-normalised-pixels", "data:samples"}
     assert isinstance(neighbours, NeighbourGuard)

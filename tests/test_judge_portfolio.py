@@ -323,7 +323,11 @@ def test_a_guard_that_is_its_own_reader_is_not_measured(tmp_path, honest):
     assert isinstance(found.judgement.measured, NotMeasured)
     assert found.judgement.verdict == "not measured"
     why = found.jurors[1].excluded
-    assert ("shares data:patterns, function:nearest-cosine" in why) if honest else ("into the same order" in why)
+    assert (
+        ("shares data:patterns, features:contrast-normalised-pixels, function:nearest-neighbour" in why)
+        if honest
+        else ("into the same order" in why)
+    )
     assert "1 independent reader, where 2 are needed" in str(found.judgement.measured)
     stored = json.loads((tmp_path / "out" / "judgement.json").read_text())
     assert stored["open_trials"] == {"not_measured": "1 independent reader, where 2 are needed"}

@@ -73,10 +73,17 @@ class FoolSettings:
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -142,10 +149,17 @@ class AuditSettings:
     """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -399,9 +413,9 @@ class TrainSettings:
 
 
 GuardKind = Literal[
-    "maximum-probability", "margin", "energy", "entropy",
+    "maximum-probability", "margin", "energy", "entropy", "logit",
     "mahalanobis", "knn",
-    "pca-residual", "kde", "vae", "class-kde", "class-vae", "neighbours", "certified",
+    "pca-residual", "kde", "vae", "class-kde", "class-vae", "class-neighbours", "neighbours", "certified",
 ]  # fmt: skip
 """Every kind of guard; docs/guards.md says what each looks at."""
 
@@ -420,7 +434,8 @@ class GuardSettings:
     kind: GuardKind = "class-vae"
     """What it looks at. The classifier's outputs: maximum-probability, margin, energy, entropy. An inner layer:
     mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
-    contrast, ink and detail are usual: class-kde, class-vae. Trusted images of the class: neighbours, certified."""
+    contrast, ink and detail are usual: class-kde, class-vae, class-neighbours. Trusted images of the class alone:
+    neighbours, certified."""
     false_alarms: float = 0.01
     """Share of natural images that may be refused, above 0 and below 0.5."""
     layer: str = ""

@@ -59,13 +59,17 @@ def _measured(
     tasks = [Task(one.name, unit.name, unit.needs) for one in ready for unit in one.planned(effort)]
     there = [task for task in tasks if _is_there(task, folder, effort)]
     waiting = [task for task in tasks if task not in there]
-    several = min(workers or len(os.sched_getaffinity(0)), len(waiting))
+    several = min(workers or _cores(), len(waiting))
     if several < 2:
         for one in ready:
             yield from ((one.name, unit) for unit, _ in perform(one, folder / one.name, effort))
         return
     for task in chain(there, measured_by_many(waiting, folder, effort, several)):
         yield task.experiment, task.unit
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_there(task: Task, folder: Path, effort: Effort) -> bool:

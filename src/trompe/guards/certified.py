@@ -69,8 +69,8 @@ class CertifiedGuard:
 
     @property
     def uses(self) -> frozenset[str]:
-        """The function and the data."""
-        return frozenset({"function:blurred-cosine", f"data:{self.data}"})
+        """The function, whose name a reader that looks for the nearest image has too, and the data."""
+        return frozenset({"function:nearest-neighbour", "features:blurred-pixels", f"data:{self.data}"})
 
     def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
         """Shape (n, classes): the lesser of how far cosine and brightness are on the accepted side of their bounds."""

@@ -13,18 +13,39 @@ from trompe.core.types import Classwise, Images, Levels, Outputs, Rows
 from trompe.data import Split
 from trompe.densities import Autoencoders, Build, KernelDensity, PrincipalComponents, View
 from trompe.densities.views import shrunk
+from trompe.guards.neighbours import NeighbourGuard
 from trompe.guards.scale import Parts, Scale, on_scales, scale_numbers, scales_from, scales_of
 from trompe.guards.typicality import Typicality
 
-Dense = PrincipalComponents | KernelDensity | Autoencoders
+
+class Nearest:
+    """Correlation with the nearest known image of each class, asked as if it were a log density.
+
+    Attributes:
+        guard: That knows the images; its scales are not asked.
+    """
+
+    def __init__(self, known: Levels, counts: tuple[int, ...]) -> None:
+        self.guard = NeighbourGuard(known, counts, (Scale(0.0, 1.0),) * len(counts))
+
+    def log_density(self, images: Images) -> Classwise:
+        """Shape (n, classes), in [-1, 1]."""
+        return self.guard.nearest(images)
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides its answers."""
+        return self.guard.fingerprint()
+
+
+Dense = PrincipalComponents | KernelDensity | Autoencoders | Nearest
 _AT_ONCE = 256
 _PROTOTYPES = 6000
 """Of kernels, at most, shared out evenly among the classes."""
 _NARROWEST = 0.05
 """Bandwidth: in narrower kernels the rounding of float32 would show."""
 _VIEW = View(upright=False, blur=0.7, tangents=False)
-DENSITIES = ("pca-residual", "kde", "vae", "class-kde", "class-vae")
-"""Kinds: three of p(x), blind to the class, then two of p(x | class) with two-sided typicality."""
+DENSITIES = ("pca-residual", "kde", "vae", "class-kde", "class-vae", "class-neighbours")
+"""Kinds: three of p(x), blind to the class, then three of p(x | class) with two-sided typicality."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +85,8 @@ class DensityGuard:
     def uses(self) -> frozenset[str]:
         """The density, under the name that a reader of its kind has too, and the data."""
         kind = self.kind.removeprefix("class-")
-        return frozenset({f"function:{kind}", f"features:{_FEATURES[kind]}", f"data:{self.data}"})
+        function = "nearest-neighbour" if kind == "neighbours" else kind
+        return frozenset({f"function:{function}", f"features:{_FEATURES[kind]}", f"data:{self.data}"})
 
     def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
         """Shape (n, classes): how far the least usual of everything that is asked is on the accepted side."""
@@ -102,7 +124,12 @@ class DensityGuard:
         return cls(numbers["kind"], density, inner, typical, scales, numbers["data"])
 
 
-_FEATURES = {"pca-residual": "pixels", "kde": "contrast-normalised-pixels", "vae": "vae"}
+_FEATURES = {
+    "pca-residual": "pixels",
+    "kde": "contrast-normalised-pixels",
+    "vae": "vae",
+    "neighbours": "contrast-normalised-pixels",
+}
 
 
 def fit_density(  # noqa: PLR0913  one for each thing a guard is made of
@@ -150,6 +177,9 @@ def _fitted(kind: str, known: Split, held: Split, seed: int, iterations: int) ->
     images, classes = _small(known.images), known.classes
     if kind == "pca-residual":
         return PrincipalComponents.fit(images)
+    if kind == "class-neighbours":
+        order = classes.argsort(stable=True)
+        return Nearest(images[order], tuple(torch.bincount(classes).tolist()))
     if not kind.startswith("class-"):
         classes = torch.zeros_like(classes)
     if kind.endswith("vae"):
@@ -183,6 +213,8 @@ def _parts(density: Dense) -> Parts:
         return {}, {"mean": density.mean, "components": density.components}
     if isinstance(density, Autoencoders):
         return {"build": vars(density.build)}, {f"vae.{name}": value for name, value in density.weights.items()}
+    if isinstance(density, Nearest):
+        return {"counts": list(density.guard.counts)}, {"trusted": density.guard.trusted}
     numbers: dict[str, Any] = {"bandwidth": density.bandwidth, "view": vars(density.view)}
     return numbers, {"trusted": density.prototypes, "classes": density.classes}
 
@@ -190,6 +222,8 @@ def _parts(density: Dense) -> Parts:
 def _density(kind: str, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Dense:
     if kind == "pca-residual":
         return PrincipalComponents(arrays["mean"], arrays["components"])
+    if kind == "class-neighbours":
+        return Nearest(arrays["trusted"], tuple(numbers["counts"]))
     if kind.endswith("vae"):
         weights = {name.removeprefix("vae."): value for name, value in arrays.items() if name.startswith("vae.")}
         return Autoencoders(weights, Build(**numbers["build"]))

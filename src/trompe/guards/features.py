@@ -137,7 +137,7 @@ class FeatureNeighbourGuard:
     @property
     def uses(self) -> frozenset[str]:
         """The function, the classifier's layer and the data."""
-        return frozenset({"function:knn", f"features:classifier-{self.layer}", f"data:{self.data}"})
+        return frozenset({"function:nearest-neighbour", f"features:classifier-{self.layer}", f"data:{self.data}"})
 
     def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
         """Shape (n, classes): minus the distance to the k-th neighbour of each class, on that class's scale."""

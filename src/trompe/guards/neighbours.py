@@ -49,8 +49,9 @@ class NeighbourGuard:
 
     @property
     def uses(self) -> frozenset[str]:
-        """The function and the data."""
-        return frozenset({"function:nearest-cosine", f"data:{self.data}"})
+        """The function and the pixels, under the names that a reader of this kind has too, and the data."""
+        own = {"function:nearest-neighbour", "features:contrast-normalised-pixels"}
+        return frozenset(own | {f"data:{self.data}"})
 
     def slack(self, outputs: Outputs, inputs: Images) -> Classwise:
         """Shape (n, classes): correlation with the nearest image of each class, on that class's scale."""

@@ -36,12 +36,12 @@ def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = 
         if tally.number < 0:
             genomes, parents = contest.encoding.random(room, stream), torch.full((room, 2), -1)
         else:
-            genomes, parents = _offspring(contest, archive, room, stream)
+            genomes, parents = offspring(contest, archive, room, stream)
         step, tally = contest.hold(archive, genomes, parents, tally)
         yield step
 
 
-def _offspring(contest: Contest[G], archive: Archive[G], n: int, stream: Stream) -> tuple[G, Parents]:
+def offspring(contest: Contest[G], archive: Archive[G], n: int, stream: Stream) -> tuple[G, Parents]:
     """Children and the ids of both parents: the one each child is a copy of first, then its mate."""
     mates, ids = archive.parents(n + n % 2, stream.branch("parents"))
     children = contest.encoding.vary(mates, stream)

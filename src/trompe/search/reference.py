@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import prod
 
 from trompe.core.types import Target
+from trompe.search.cluster import CLUSTER
 from trompe.search.judge import Judge, JudgeSettings
 from trompe.targets.engines import ENGINES, engine_target, own_engine
 from trompe.targets.torch import TorchTarget
@@ -24,7 +25,8 @@ def search_judge(target: Target, settings: JudgeSettings) -> Judge:
     """
     if settings.counts:  # whatever the run calls it: targets of other kinds come in one engine only
         settings = reference_settings(target, settings)
-    return Judge(engine_target(target, settings), settings)
+    asked = reference_settings(target, settings) if settings.engine == CLUSTER else settings  # each worker's own
+    return Judge(engine_target(target, asked), settings)
 
 
 def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
@@ -58,10 +60,12 @@ def named_settings(target: Target, name: str | None, batch: int, threads: int) -
 
     Args:
         target: As it was loaded.
-        name: A key of `ENGINES`; None for the target's own engine.
+        name: A key of `ENGINES`, or `CLUSTER`; None for the target's own engine.
         batch: Rows a call.
         threads: That compute it.
     """
     own = own_engine(target)
+    if name == CLUSTER:
+        return JudgeSettings(batch, threads, CLUSTER, "float32", own)
     engine, precision = ENGINES[name] if name else (own, "float32")
     return JudgeSettings(batch, threads, engine, precision, own)

@@ -34,8 +34,8 @@ from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
 _SHARED = (
-    "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "renderer",
-    "survive", "guard", "trust", "out", "resume",
+    "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "address",
+    "workers", "asynchronous", "renderer", "survive", "guard", "trust", "out", "resume",
 )  # fmt: skip
 _TOP = 0.9999
 _PAINTED = (1, 3)
