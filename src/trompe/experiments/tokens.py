@@ -36,7 +36,7 @@ CLAIMS = (
     Claim(
         "three", "Three words make a bag of words 99 % certain of nine topics in ten.", "shape", MODEL, "",
         "asked here", 0.9, scale="share",
-        prediction=Prediction("At most three words (its weights are added up).", WRITTEN, seen=True),
+        prediction=Prediction("At most three words (its weights are added up).", WRITTEN, seen=False),
     ),
     Claim(
         "bag", "Twenty words do.", "shape", MODEL, "", "the discussion: bags of words are fooled as well", 0.9,
