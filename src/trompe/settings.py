@@ -33,8 +33,9 @@ class FoolSettings:
     by: Literal["evolve", "ascend", "squares", "scatter"] = "evolve"
     """The search: MAP-Elites over classes, gradient ascent, random squares (asks least), or the best of as many random
     inputs (the baseline)."""
-    encoding: Literal["pixels", "cppn"] = "pixels"
-    """What evolves: one gene a pixel value, or (not with squares) a small network that paints regular images."""
+    encoding: Literal["pixels", "cppn", "tokens"] = "pixels"
+    """What evolves: one gene a pixel value, or (not with squares) a small network that paints regular images. Of a
+    target that takes rows of tokens: tokens, with evolve and scatter."""
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree, and for cppn innovation, without sine nodes. ascend: sign-momentum (the
@@ -103,7 +104,15 @@ class FoolSettings:
 
 
 Method = Literal[
-    "pixels-evolve", "cppn-evolve", "pixels-ascend", "cppn-ascend", "pixels-squares", "pixels-scatter", "cppn-scatter"
+    "pixels-evolve",
+    "cppn-evolve",
+    "pixels-ascend",
+    "cppn-ascend",
+    "pixels-squares",
+    "pixels-scatter",
+    "cppn-scatter",
+    "tokens-evolve",
+    "tokens-scatter",
 ]
 """Encoding and search together, as results name them."""
 

@@ -38,6 +38,9 @@ REASONS = {
     "likelihood": "likelihood",
     "linearity": "linearity",
     "one-step": "one_step",
+    "shallow": "shallow",
+    "tokens": "tokens",
+    "layers": "layers",
     "region": "region",
 }
 """The same of the question why networks are easily fooled."""

@@ -12,6 +12,7 @@ from typing import Any
 from trompe.core.errors import RunError
 from trompe.core.numerics import probability, say_confidence
 from trompe.core.specs import ImageSpec
+from trompe.core.tokens import spec_from
 from trompe.measure.trials import Key, Measured, Range
 from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
 from trompe.run.read import ClassRecord, Run
@@ -78,8 +79,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def read_spec(run: Run) -> ImageSpec:
     """The inputs of the run's target."""
-    spec = run.about.target["spec"]
-    return ImageSpec(spec["channels"], spec["height"], spec["width"])
+    return spec_from(run.about.target["spec"])
 
 
 def results(run: Run) -> dict[str, Any]:

@@ -34,5 +34,5 @@ def linear_control(target: Target, labels: tuple[str, ...], seed: int = 0) -> To
         answers = net(quantise(Stream(seed, "control/noise", 0).uniform32(_PROBES, *target.spec.shape)))
         linear.bias.sub_(answers.mean(0))
     declared = Declaration(labels=labels, preprocessing=PLAIN)
-    spec = ImageSpec(channels, height, width)
+    spec = target.spec if isinstance(target.spec, ImageSpec) else ImageSpec(channels, height, width)
     return TorchTarget("control", net.requires_grad_(requires_grad=False), spec, labels, target.link, declared=declared)

@@ -9,6 +9,7 @@ from typing import Any
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
 from trompe.core.numerics import probability
+from trompe.core.tokens import TokenSpec
 from trompe.core.types import Target
 from trompe.measure.metrics import Answer, accuracy, calibration_error, usual_log_odds
 from trompe.measure.survival import TRANSFORMS, Transform, parse_transforms
@@ -38,6 +39,8 @@ _SHARED = (
 )  # fmt: skip
 _TOP = 0.9999
 _PAINTED = (1, 3)
+TOKEN_METHODS: tuple[Method, ...] = ("tokens-evolve", "tokens-scatter")
+"""What rows of tokens can be tried with."""
 """Channels of the images that a small network can paint."""
 _SEARCHING = 0.8
 """Of the time: the rest is for verifying, the control and natural images."""
@@ -222,6 +225,8 @@ def possible_methods(settings: AuditSettings, ready: Ready) -> tuple[Method, ...
     climbable = not isinstance(undefended(target), ForeignTarget) and not any(
         finding.name in ("no-gradient", "masked-gradient") for finding in ready.findings
     )
+    if isinstance(target.spec, TokenSpec):
+        return TOKEN_METHODS
     painted = target.spec.shape[0] in _PAINTED
     return tuple(
         method

@@ -10,8 +10,9 @@ from trompe.core.check import check_at_least, check_level, check_name
 from trompe.core.errors import BadInput
 from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
+from trompe.core.tokens import TokenSpec
 from trompe.core.types import Encoding, Step
-from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Cppn, Pixels
+from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Cppn, Pixels, Tokens
 from trompe.search import (
     RULES,
     SQUARES,
@@ -55,6 +56,8 @@ def presets(settings: FoolSettings) -> tuple[str, ...]:
         return _RULES_OF.get(settings.encoding, tuple(RULES))
     if settings.by == "squares":
         return tuple(SQUARES)
+    if settings.encoding == "tokens":
+        return ("paper",)
     return tuple(CPPN_PRESETS if settings.encoding == "cppn" else PIXEL_PRESETS)
 
 
@@ -104,6 +107,13 @@ def describe_search(settings: FoolSettings, plan: Plan) -> dict[str, Any]:
 
 def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int = 1) -> Encoding[Any]:
     """The encoding that the settings name, for inputs of the given kind; as many threads paint as judge."""
+    if isinstance(spec, TokenSpec) != (settings.encoding == "tokens"):
+        raise BadInput(
+            expected=f"--encoding {'tokens' if isinstance(spec, TokenSpec) else 'pixels or cppn'} for such a target",
+            got=settings.encoding,
+            where="--encoding",
+            do="Choose the encoding that makes what the target takes.",
+        )
     return _ENCODINGS[settings.encoding](settings, plan, spec, threads)
 
 
@@ -189,10 +199,10 @@ def _refuse(settings: FoolSettings, option: str, value: object) -> None:
 
 
 def _refuse_unpainted(settings: FoolSettings) -> None:
-    """A network cannot be told which image to paint: neither squares nor a given image can be put into it."""
+    """Neither squares nor a given image can be put into a network that paints; words have no squares and no slope."""
     if settings.encoding == "pixels":
         return
-    if settings.by == "squares":
+    if settings.by == "squares" or settings.encoding == "tokens":
         raise BadInput(
             expected=f"--encoding pixels with --by {settings.by}",
             got=settings.encoding,
@@ -219,5 +229,10 @@ def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -
     return Pixels(spec, replace(preset, halving_period=preset.halving_period * steps_a_generation))
 
 
+def _tokens(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -> Tokens:
+    del settings, plan, threads
+    return Tokens(cast("TokenSpec", spec))
+
+
 _Maker = Callable[[FoolSettings, Plan, ImageSpec, int], Encoding[Any]]
-_ENCODINGS: dict[str, _Maker] = {"cppn": _cppn, "pixels": _pixels}
+_ENCODINGS: dict[str, _Maker] = {"cppn": _cppn, "pixels": _pixels, "tokens": _tokens}
