@@ -73,7 +73,6 @@ BUGS = (
         "(images * 255.0).round()",
         "(images * 255.0).floor()",
         "tests/test_numerics.py tests/test_pixels.py",
-        fast=True,
     ),
     Bug(
         "a grid of k/256",
@@ -458,7 +457,6 @@ BUGS = (
         "    if hidden:\n        return Judged",
         "    if hidden and shown:\n        return Judged",
         "tests/test_trust.py",
-        fast=True,
     ),
     Bug(
         "an unverified preprocessing is no matter",
@@ -715,7 +713,6 @@ BUGS = (
         "self.sent + rows > self.limit",
         "self.sent + rows > self.limit + 1",
         "tests/test_line.py",
-        fast=True,
     ),
     Bug(
         "a row is counted after it was sent",
@@ -1234,7 +1231,6 @@ BUGS = (
         "above = found.low > claim.low if",
         "above = found.middle > claim.low if",
         "tests/test_paper.py::test_planted_claims_come_out_as_they_were_planted",
-        fast=True,
     ),
     Bug(
         "a verdict whatever the budget",

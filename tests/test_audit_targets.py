@@ -283,6 +283,7 @@ def test_a_plan_writes_nothing(tmp_path, capsys):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_an_audit_that_was_killed_goes_on_to_the_same_end(tmp_path):
     words = ["audit", "softmax-mnist", "--quiet", "--no-survival", "--budget", "1500", "--confidence", "None",
              "--methods", "pixels-evolve", "pixels-ascend"]  # fmt: skip

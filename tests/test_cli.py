@@ -278,6 +278,7 @@ def watched(tmp_path, *, finished):
     return shown.decode(errors="replace")
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_live_bar_and_tiles(tmp_path):
     text = watched(tmp_path, finished=False)
     assert "\x1b[" in text

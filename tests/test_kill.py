@@ -110,7 +110,7 @@ def kill_and_resume(out, moments, wanted, words=EVOLVE, *, under_way=False):
     assert end(out) == wanted
 
 
-@pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
+@pytest.mark.parametrize("share", [*(pytest.param(x, marks=pytest.mark.slow) for x in (0.5, 0.9)), 0.75])
 def test_a_run_killed_once_ends_in_the_same_bytes(share, whole, tmp_path):
     duration, wanted = whole
     kill_and_resume(tmp_path / "run", [share * duration], wanted)

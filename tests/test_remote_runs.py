@@ -117,9 +117,10 @@ def test_retries_count_and_the_limit_holds_for_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [(late, "none within 0.3 s"), (html, "text/html"),
-     (error, "20 server errors in a row, the last 500: .*out of memory"),
-     (nan, "got nan"), (fewer, r"0 numbers for shape \[0, 4\]"), (hang_up, "a connection that broke off")],
+    [(error, "20 server errors in a row, the last 500: .*out of memory"), (nan, "got nan"),
+     *(pytest.param(*row, marks=pytest.mark.slow) for row in (
+         (late, "none within 0.3 s"), (html, "text/html"), (fewer, r"0 numbers for shape \[0, 4\]"),
+         (hang_up, "a connection that broke off")))],
 )  # fmt: skip
 def test_a_server_that_fails_leaves_one_line_and_a_run_to_go_on_with(fault, said, tmp_path, capsys):
     count = 20 if fault is error else 2
@@ -343,6 +344,7 @@ def test_bits_are_not_asked_of_a_server_but_answers_are(tmp_path, capsys):
             assert "other bytes (not promised: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_versions_sent_to_a_server_are_counted_and_survival_sends_none(tmp_path):
     with serve(Inference()) as server:
         file = target_file(tmp_path, f"{server.url}/v2/models/tiny")

@@ -148,6 +148,7 @@ def test_a_run_keeps_its_renderer(tmp_path, monkeypatch):
         assert torch.equal(painter.paint(6, 6)[0], record.strongest.levels)
 
 
+@pytest.mark.slow
 def test_a_repetition_is_painted_by_the_same(tmp_path):
     for name, changes in {"fast": {}, "slow": {"renderer": "torch"}}.items():
         run = trompe.fool("softmax-mnist", out=tmp_path / name, generations=2, **{**FAST, **changes})

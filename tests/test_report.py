@@ -494,6 +494,7 @@ def test_graphs_keep_within_their_room_and_what_is_left_out_says_so(painted: tro
         assert bool(network.all("svg")) == bool(network.all("pre")) != ("left out" in network.text)
 
 
+@pytest.mark.slow
 def test_a_thousand_networks_keep_the_page_reasonable(tmp_path: Path) -> None:
     labels = [f"class {i}" for i in range(1000)]
     run = made_run(tmp_path / "run", labels, ImageSpec(3, 12, 12), encoding="cppn", generations=3, population=200)

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from PIL import Image
 from test_densities import bars
@@ -20,6 +21,7 @@ def put(folder, n=160):
         Image.fromarray(image[0].numpy()).save(place / f"{i:03}.png")
 
 
+@pytest.mark.slow
 def test_readers_are_fitted_to_a_folder_the_same_way_twice_and_never_over_others(tmp_path, capsys):
     put(tmp_path / "images")
     words = ["train", "readers", "--images", str(tmp_path / "images"), "--iterations", "60", "--quiet"]

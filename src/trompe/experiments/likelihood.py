@@ -123,7 +123,8 @@ def kendall(one: Tensor, two: Tensor) -> float:
     """Kendall's tau: pairs that both put in the same order minus pairs that they do not, as a share of all.
 
     Example:
-        >>> kendall(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 3.0, 2.0]))
+        >>> from torch import tensor
+        >>> kendall(tensor([1.0, 2.0, 3.0]), tensor([1.0, 3.0, 2.0]))
         0.3333333333333333
     """
     first, second = ((part.unsqueeze(0) - part.unsqueeze(1)).sign() for part in (one, two))
