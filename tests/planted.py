@@ -225,8 +225,8 @@ BUGS = (
     Bug(
         "the last of equals wins",
         ARCHIVE,
-        "best = bids.value.argmax(0)",
-        "best = len(bids.value) - 1 - bids.value.flip(0).argmax(0)",
+        "best = bids.value[:, won].argmax(0)",
+        "best = len(bids.value) - 1 - bids.value[:, won].flip(0).argmax(0)",
         "tests/test_archive.py",
     ),
     Bug(
@@ -253,8 +253,8 @@ BUGS = (
     Bug(
         "genomes sit in each other's niches",
         ARCHIVE,
-        "source[won] = niches + row",
-        "source[won] = niches + row.flip(0)",
+        "winners.genomes.take(row)",
+        "winners.genomes.take(row.flip(0))",
         "tests/test_archive.py",
     ),
     Bug("padding is not cut off", JUDGE, "if n == size:", "if n <= size:", "tests/test_judge.py", fast=True),

@@ -43,6 +43,11 @@ class PixelGenomes:
         """These genomes followed by all of the others'."""
         return type(self)(torch.cat([self.genes, *(other.genes for other in others)]))
 
+    def put(self, rows: Tensor, others: Self) -> Self:
+        """These genomes with others at the given rows: the rows themselves are overwritten."""
+        self.genes[rows] = others.genes
+        return self
+
     def to_arrays(self) -> dict[str, Tensor]:
         """The genes."""
         return {"genes": self.genes.cpu().contiguous()}

@@ -185,7 +185,7 @@ class Contest(Generic[G]):
 
 def archive_statistics(value: Tensor, levels: Sequence[float]) -> dict[str, float]:
     """Numbers about the occupied niches: how many, lowest, median and highest bid value, how many at each level."""
-    filled = sorted(number for number in value.tolist() if math.isfinite(number))
+    filled = value[value.isfinite()].sort().values.tolist()
     statistics: dict[str, float] = {"filled": len(filled)}
     if filled:
         statistics |= {"lowest": filled[0], "median": median(filled), "highest": filled[-1]}
