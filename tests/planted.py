@@ -237,6 +237,13 @@ BUGS = (
         "tests/test_archive.py",
     ),
     Bug(
+        "a niche exactly at the goal still gives parents",
+        ARCHIVE,
+        "self.elites.value[filled] < below",
+        "self.elites.value[filled] <= below",
+        "tests/test_archive.py",
+    ),
+    Bug(
         "the last to reach a level counts as first",
         ARCHIVE,
         "reached.to(torch.uint8).argmax(0)",

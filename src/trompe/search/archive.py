@@ -1,5 +1,6 @@
 """The one mutable object of a run: the best candidate of every niche, and who was first at every level."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic
@@ -80,15 +81,22 @@ class Archive(Generic[G]):
             bids.value[first_candidate, first_niche], firsts,
         )  # fmt: skip
 
-    def parents(self, n: int, stream: Stream) -> tuple[G, Rows]:
+    def parents(self, n: int, stream: Stream, below: float = math.inf) -> tuple[G, Rows]:
         """Genomes and ids of n parents, uniform over the occupied niches, with replacement.
 
         A candidate that holds k niches is k times as likely (Nguyen 2015).
+
+        Args:
+            n: How many.
+            stream: Drawn from once.
+            below: Niches worth this or more give no parents, unless all are; what they hold may still be beaten.
 
         Raises:
             LookupError: Every niche is empty.
         """
         filled = (self.elites.ids >= 0).nonzero().flatten()
+        still = filled[self.elites.value[filled] < below]
+        filled = still if len(still) else filled
         if self.elites.genomes is None or not len(filled):
             raise LookupError("an empty archive has no parents; offer candidates first")
         niche = filled[stream.integers(n, len(filled))]

@@ -59,7 +59,8 @@ def examine_encoding(encoding: Encoding[G], spec: InputSpec) -> Report:
     """
     then = (
         _check_describe, _check_random, _check_express, _check_one_by_one, _check_vary, _check_streams, _check_parents,
-        _check_storing, _check_take, _check_join, _check_put, _check_file, _check_randomness, _check_numbers_moved, _check_slope,
+        _check_storing, _check_take, _check_join, _check_put, _check_file, _check_randomness, _check_numbers_moved,
+        _check_slope,
     )  # fmt: skip
     probe = _Probe(encoding, spec)
     return Examination(f"encoding {encoding.name}", probe).run((_check_numbers,), then)
