@@ -64,19 +64,20 @@ def main() -> None:
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
     plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)
+    ending = "" if options.preset == "hidden-layer" else f"-{options.preset}"
+    about = {"preset": options.preset, "engine": name, "seed": options.seed}
     begun, curve = (time.perf_counter(), time.process_time()), []
     for step in evolve(contest, archive, plan):
         if step.evaluations % 2000 == 0:
             curve.append(point(archive.elites.value, step.evaluations, begun))
             say(f"{curve[-1]}")
+            keep(f"imagenet{ending}", {**about, "curve": curve})  # a stop loses nothing
         if time.process_time() - begun[1] > options.seconds or time.perf_counter() - begun[0] > options.until:
             break
     curve.append(point(archive.elites.value, step.evaluations, begun))
     reference = reference_median(judge, contest, archive)
     say(f"reference: median {reference:.3f}")
-    ending = "" if options.preset == "hidden-layer" else f"-{options.preset}"
-    keep(f"imagenet{ending}", {"preset": options.preset, "engine": name, "seed": options.seed, "curve": curve,
-                               "reference_median": reference})  # fmt: skip
+    keep(f"imagenet{ending}", {**about, "curve": curve, "reference_median": reference})
     say(f"{RESULTS}/imagenet{ending}.json")
 
 

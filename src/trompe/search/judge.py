@@ -120,7 +120,7 @@ class Judge:
 
     @property
     def rows(self) -> int:
-        """Rows that are judged in one call; where a server is asked, which takes several calls at once, all there are."""
+        """Rows judged in one call; where a server is asked, which takes several calls at once, all there are."""
         return sys.maxsize if self.settings.engine == REMOTE else self.settings.batch
 
     def forwards(self, n: int) -> int:
