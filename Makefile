@@ -56,7 +56,7 @@ bench: setup ## measure demo, reach, overhead, resume and engines; prints the ta
 	$(BIN)/python benchmarks/bookkeeping.py
 	$(BIN)/python benchmarks/fewer.py
 	$(BIN)/python benchmarks/peers.py
-	$(BIN)/python benchmarks/imagenet.py
+	$(BIN)/python benchmarks/imagenet.py --hidden 10
 	$(BIN)/python scripts/performance.py
 
 wheel: setup ## build the wheel into dist/

@@ -9,6 +9,7 @@ Asked for: a median of 0.88 within 200,000 evaluations and 15 minutes on 2 cores
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -50,7 +51,7 @@ def reference_median(judge: Judge, contest: Contest[Any], archive: Archive[Any])
 def main() -> None:
     """Search, print the curve as it grows, and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", default="hidden-layer")
+    parser.add_argument("--hidden", type=int, default=0, help="nodes in a layer that random networks begin with")
     parser.add_argument("--budget", type=int, default=200_000)
     parser.add_argument("--seconds", type=float, default=900.0, help="of processor time, at most")
     parser.add_argument("--seed", type=int, default=0)
@@ -60,12 +61,13 @@ def main() -> None:
     name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
     asked = named_settings(target, name, STEP, 1)
     judge = Judge(engine_target(target, asked), asked)
-    encoding = Cppn(target.spec, CPPN_PRESETS[options.preset], "numba")
+    hidden = (options.hidden,) if options.hidden else ()
+    encoding = Cppn(target.spec, replace(CPPN_PRESETS["paper"], hidden=hidden), "numba")
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
     plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)
-    ending = "" if options.preset == "hidden-layer" else f"-{options.preset}"
-    about = {"preset": options.preset, "engine": name, "seed": options.seed}
+    ending = f"-hidden-{options.hidden}" if options.hidden else ""
+    about = {"hidden": options.hidden, "engine": name, "seed": options.seed}
     begun, curve = (time.perf_counter(), time.process_time()), []
     for step in evolve(contest, archive, plan):
         if step.evaluations % 2000 == 0:

@@ -74,11 +74,8 @@ PRESETS: Mapping[str, CppnSettings] = {
     "innovation": CppnSettings(
         coordinates="raw", colour="hls", functions=("steep", "sigmoid", "gaussian", "linear")
     ),
-    "hidden-layer": CppnSettings(hidden=(10,)),
 }  # fmt: skip
-"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes;
-``hidden-layer`` begins with larger networks, which needs fewer evaluations for a thousand classes of photographs and
-more for ten digits."""
+"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes."""
 
 LAYERED = CppnSettings(functions=("sine", "sigmoid", "gaussian"), hidden=(16, 16, 16), initial_weight=1.5)
 """Networks to climb through instead of evolving them: large enough to begin with, and calm, so that slopes say
