@@ -44,7 +44,7 @@ format: setup ## apply the formatter and the safe lint mends
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure demo, reach, overhead, resume and engines; prints the tables of benchmarks/README.md
+bench: setup ## measure demo, reach, overhead, resume, engines and a cluster; prints the tables of benchmarks/README.md
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/reach.py
 	$(BIN)/python benchmarks/climb.py
@@ -58,6 +58,7 @@ bench: setup ## measure demo, reach, overhead, resume and engines; prints the ta
 	$(BIN)/python benchmarks/peers.py
 	$(BIN)/python benchmarks/imagenet.py --hidden 10
 	$(BIN)/python scripts/performance.py
+	$(BIN)/python benchmarks/ray_scaling.py
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

@@ -80,7 +80,7 @@ def lite(found: Result) -> str:
     """The same of EfficientNet-Lite0, from the share that `engines.py` stores."""
     last = found["efficientnet-lite0"]["marks"][-1]
     whole, without = 1 / last["cpu_share"], 1 / last["cpu_share_without_reference"]
-    return f"{whole:.2f} of processor time, {without:.2f} without the reference, before the changes of note 0004"
+    return f"{whole:.2f} of processor time, {without:.2f} without the reference, before the changes of note 0005"
 
 
 def book(found: Result, classes: int) -> str:
@@ -195,7 +195,7 @@ def page() -> str:
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows())
     return (
         f"{HEAD}{table}\n\nWhat is not met, and why, stands in"
-        " [note 0004](design/0004-fewer-evaluations.md).\n"
+        " [note 0005](design/0005-fewer-evaluations.md).\n"
         f"\n## Evaluations to the ten digits\n\n{variants()}"
         f"\n## A thousand classes of photographs (`benchmarks/imagenet.py --hidden 10`)\n\n{imagenet()}"
         f"\n## Beside other libraries (`benchmarks/peers.py`)\n\n{peers()}"

@@ -20,9 +20,12 @@ from trompe.verbs.answers import COLUMNS
 from trompe.verbs.gate import MODESTY
 
 DOCS = Path(__file__).parent.parent / "docs"
-TARGETS, GATE, NUMBERS, READ, HARDEN = (
-    (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("targets", "gate", "metrics", "read", "harden")
+TARGETS, GATE, NUMBERS, READ, HARDEN, GUARDS, BREAK, CLUSTER = (
+    (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("targets", "gate", "metrics", "read", "harden", "guards", "break-it", "cluster")
 )
+CALLED = {"judge": "TrialSettings"}
+"""Settings that are not called as their command is."""
 FILES = re.findall(r"```toml\n(.*?)```", TARGETS, re.DOTALL)
 
 
@@ -51,14 +54,14 @@ def test_the_python_of_the_documentation_makes_a_target() -> None:
     assert names["target"].labels == ("cat", "dog", "cow")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("text", [TARGETS, GATE, READ, HARDEN], ids=["targets", "gate", "read", "harden"])
+@pytest.mark.parametrize("text", [TARGETS, GATE, READ, HARDEN, GUARDS, BREAK, CLUSTER])
 def test_every_command_of_the_documentation_is_taken(text: str) -> None:
-    lines = re.findall(r"^(?: +- run: )?(trompe .*)$", text, re.MULTILINE)
+    lines = re.findall(r"^(?: +- run: | *)(trompe .*)$", text, re.MULTILINE)
     assert lines
     for line in lines:
         _, command, *words = shlex.split(line, comments=True)
         assert command in COMMANDS
-        found, _ = parse(command, getattr(settings, f"{command.capitalize()}Settings"), words)
+        found, _ = parse(command, getattr(settings, CALLED.get(command, f"{command.capitalize()}Settings")), words)
         for condition in getattr(found, "fail_on", ()):
             assert parse_condition(condition).metric in METRICS
 

@@ -400,6 +400,19 @@ def test_the_reference_takes_few_large_images_at_a_time_where_another_engine_sea
     assert reference_judge(small, JudgeSettings(50, 1, "onnxruntime")).settings == JudgeSettings(50)
 
 
+def test_threads_of_the_reference_take_a_batch_each_and_change_no_bit():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 30 * 30, 5)).eval()
+    target = TorchTarget("small", net, ImageSpec(3, 32, 32), tuple("abcde"))
+    images = noise(23, 3, 32, 32)
+    alone = reference_judge(target, JudgeSettings(4, 1, "openvino"))
+    two = reference_judge(target, JudgeSettings(4, 2, "openvino"))
+    assert (alone.abreast, two.abreast, two.settings) == (1, 2, alone.settings)
+    assert torch.equal(two.judge(images).logits, alone.judge(images).logits)
+    assert not two.judge(images).logits.requires_grad
+    assert reference_judge(target, JudgeSettings(4, 2)).abreast == 1, "as the run was searched"
+
+
 def test_rounds_are_as_long_as_there_are_classes():
     """Otherwise the reference would be asked about a thousand elites every few steps."""
     ends = [step for step in range(1, 3000) if judges_module.is_checkpoint(step, 50, 1000)]

@@ -185,7 +185,7 @@ def test_another_engine_may_compute_the_network_behind_the_guard(lenet, neighbou
 
 
 def test_what_a_guard_needs_and_is_not_given_is_named(lenet):
-    with pytest.raises(TargetError, match="needs features"):
+    with pytest.raises(TargetError, match="but no features"):
         Guarded(lenet, Planted("deep", None, needs=frozenset({"features"})))
 
 

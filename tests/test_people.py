@@ -13,6 +13,7 @@ import trompe
 from trompe.cli.main import main
 from trompe.core.errors import BadInput, RunError
 from trompe.measure.statistics import wilson
+from trompe.run.results import results
 from trompe.verbs.answers import COLUMNS, NONE, read_answers
 from trompe.verbs.people import People, Seen, people
 from trompe.verbs.stimuli import KEY, image_id, stimuli
@@ -264,7 +265,8 @@ def test_report_tells_it_and_leaves_the_run_as_it_was(study, tmp_path, capsys):
     words = ["report", str(study.run.folder), "--answers", *map(str, files), "--out"]
     assert main([*words, str(tmp_path / "out")]) == 0
     told = json.loads((tmp_path / "out" / "people.json").read_text())
-    assert told == people(study.run, read_answers(files)).describe()
+    missing = results(study.run)["summary"]["fooled"]
+    assert told == {**people(study.run, read_answers(files)).describe(), "fooled": missing}
     assert f"people     {tmp_path / 'out' / 'people.json'}" in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
     count = told["rates"]["own"]["count"]

@@ -25,7 +25,7 @@ from trompe.measure.readers import (
 from trompe.measure.readers.calibrate import calibrate
 from trompe.measure.readers.fit import fit_readers, material
 from trompe.measure.readers.neighbours import Neighbours
-from trompe.measure.readers.rule import Rule, lead_over_others
+from trompe.measure.readers.rule import WIDER, Noise, Rule, lead_over_others
 from trompe.measure.readers.spoil import NOISE, SPOILT, noise, spoilt
 from trompe.measure.readers.store import CALIBRATION, save_known, save_reader, stored_readers, unfit
 
@@ -166,6 +166,21 @@ def test_a_score_is_0_at_the_threshold_and_1_for_the_median_held_out_image():
     asked = torch.tensor([[500.0 - 1.3 * 497.0, -1e9], [500.0, -1e9]], dtype=torch.float64)
     assert rule.scores(asked, asked, bright)[:, 0].tolist() == pytest.approx([0.0, 1.0])
     assert (rule.scores(asked, asked, 0.001 * bright) < 0.0).all()  # too faint, whatever it looks like
+
+
+def test_thresholds_keep_noise_out():
+    """Of 100 pieces of noise 30 are 560 below what is usual, where 497 is the widest that held-out images ask for."""
+    near = torch.stack([torch.arange(1000.0), torch.full((1000,), -5e3)], 1).double()
+    near, classes = torch.cat([near, near.flip(1)]), torch.arange(2000) // 1000
+    noise = torch.full((100, 2), -1e4, dtype=torch.float64)
+    noise[:30, 0] = 500.0 - 560.0
+    images = torch.rand(100, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    rule = Rule.fit(near, near, classes, 0.05, Noise(noise, noise, images))
+    assert rule.threshold.tolist() == pytest.approx([500.0 - 1.0 * 497.0] * 2)
+    noise[30:70, 1] = 400.0  # inside: no threshold keeps it out, and as few real images as can be are lost to it
+    rule = Rule.fit(near, near, classes, 0.05, Noise(noise, noise, images))
+    narrow = [500.0 - wider * 497.0 for wider in WIDER if (torch.arange(1000.0) >= 500.0 - wider * 497.0).sum() >= 950]
+    assert rule.threshold.tolist() == pytest.approx([narrow[-1]] * 2)
 
 
 @pytest.mark.parametrize("kind", ["kde", "vae", "nearest", "parts"])

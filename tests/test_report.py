@@ -139,7 +139,7 @@ def test_the_headline_says_what_the_results_say(page: Node, published: dict) -> 
     assert page.all("h1")[0].text == (
         f"lenet-mnist gave at least {words} to pictures grown from noise in at least {len(reached[level])} of 10 "
         f"classes attempted (median {shown} looks at its answers). {fooled(published, level)} of 10 classes "
-        f"are fooled at {words}: each with a picture that no machine reader reads as the class."
+        f"are fooled at {words}: each with a picture that no reader reads as the class."
     )
 
 

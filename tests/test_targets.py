@@ -18,12 +18,14 @@ from trompe.core.numerics import from_levels
 from trompe.core.specs import ImageSpec
 from trompe.search import Judge, JudgeSettings
 from trompe.targets import TorchTarget, bundled_targets, load_target
+from trompe.targets.generative import GENERATIVE
 from trompe.targets.trained import load_trained, read_card, read_samples, save_trained
 from trompe.targets.training import errors
 from trompe.testing import examine_target
 
-NAMES = ["lenet-fashion", "lenet-mnist", "lenet-mnist-b", "mlp-mnist", "softmax-mnist"]
-SLOW = ("lenet-fashion", "lenet-mnist-b", "mlp-mnist")
+GENERATIVE_NAMES = [f"{name}-mnist" for name in GENERATIVE]
+NAMES = ["lenet-fashion", "lenet-mnist", "lenet-mnist-b", "mlp-mnist", "softmax-mnist", *GENERATIVE_NAMES]
+SLOW = ("lenet-fashion", "lenet-mnist-b", "mlp-mnist", *GENERATIVE_NAMES)
 
 
 def flat(outputs: int = 4) -> nn.Module:
@@ -139,7 +141,7 @@ def test_a_name_is_no_part_of_the_fingerprint(tiny):
 )
 def test_an_unknown_target_is_refused_with_the_nearest_name(text, near):
     advice = f"Did you mean '{near}'\\?" if near else "Choose a name from the list\\."
-    with pytest.raises(BadInput, match=rf"^TARGET .*: expected one of lenet-fashion, .*; got '{text}'\. {advice}$"):
+    with pytest.raises(BadInput, match=rf"^TARGET .*: expected one of energy-mnist, .*; got '{text}'\. {advice}$"):
         load_target(text)
 
 
@@ -204,7 +206,8 @@ def test_a_card_of_an_unknown_architecture_is_refused(folder):
     card = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**card, "architecture": "transformer"}), encoding="utf-8")
     with pytest.raises(
-        TargetError, match=r"card\.json: expected an architecture among lenet, mlp, softmax; got 'transformer'\."
+        TargetError,
+        match=r"card\.json: expected an architecture among lenet, mlp, softmax, naive-bayes, .*; got 'transformer'\.",
     ):
         load_target(str(folder))
 
@@ -230,15 +233,21 @@ def test_a_network_is_written_byte_for_byte_with_the_rights_of_any_other_file(fo
     assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o640}
 
 
-def test_the_five_promised_targets_are_there_and_small():
+def test_the_promised_targets_are_there_and_small():
     found = bundled_targets()
-    assert list(found) == NAMES
+    assert list(found) == sorted(NAMES)
     for folder in found.values():
         assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("batch", [16, 50, 200])
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        pytest.param(name, batch, marks=[pytest.mark.slow] * (name in GENERATIVE_NAMES and batch > 16))
+        for name in NAMES
+        for batch in (16, 50, 200)
+    ],
+)
 def test_bundled_targets_conform(unchecked, name, batch):
     report = examine_target(load_target(name), judge=JudgeSettings(batch))
     assert report.findings == ()
@@ -249,7 +258,10 @@ def test_bundled_targets_conform(unchecked, name, batch):
 def test_the_card_says_how_the_network_came_to_be(name):
     card = read_card(bundled_targets()[name])
     assert card.command.startswith(f"trompe train {card.architecture} --data {card.data} --seed {card.seed} ")
-    assert name.split("-")[0] == card.architecture
+    assert name.startswith(f"{card.architecture}-")
+    if name in GENERATIVE_NAMES:
+        assert card.command.endswith(f" --iterations {card.recipe['iterations']}")
+        return
     assert card.recipe == {
         "rate": 0.01, "momentum": 0.9, "decay": 5e-4, "gamma": 1e-4, "power": 0.75, "batch": 64, "iterations": 10000,
     }  # fmt: skip

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TARGETS = {"lenet-mnist", "lenet-mnist-b", "mlp-mnist", "softmax-mnist", "lenet-fashion"}
+TARGETS = {"lenet-mnist", "lenet-mnist-b", "mlp-mnist", "softmax-mnist", "lenet-fashion"} | {
+    f"{name}-mnist" for name in ("naive-bayes", "lda", "qda", "kernel-bayes", "vae", "flow", "energy")
+}
 METHODS = ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
 WEIGHTS = "trompe/targets/weights/"
 OFFLINE = """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trompe.core.errors import TrompeError
     from trompe.experiments.paper import paper
+    from trompe.experiments.why import why
     from trompe.portfolio import PORTFOLIO_1, SCREEN_1
     from trompe.run import Run, open_run
     from trompe.settings import AuditSettings, FoolSettings
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from trompe.verbs.export import export
     from trompe.verbs.fool import fool, fool_with
     from trompe.verbs.gate import gate
+    from trompe.verbs.guard import guard
+    from trompe.verbs.guarded import load_guarded
     from trompe.verbs.harden import harden
     from trompe.verbs.inspect import inspect
     from trompe.verbs.judge import judge
@@ -53,9 +56,11 @@ _HOMES = {
     "fool_with": "trompe.verbs.fool",
     "compare": "trompe.verbs.compare",
     "gate": "trompe.verbs.gate",
+    "guard": "trompe.verbs.guard",
     "harden": "trompe.verbs.harden",
     "inspect": "trompe.verbs.inspect",
     "judge": "trompe.verbs.judge",
+    "load_guarded": "trompe.verbs.guarded",
     "load_target": "trompe.targets",
     "open_run": "trompe.run",
     "read": "trompe.showing.read",
@@ -66,6 +71,7 @@ _HOMES = {
     "transfer": "trompe.verbs.transfer",
     "verify": "trompe.verbs.verify",
     "verify_with": "trompe.verbs.verify",
+    "why": "trompe.experiments.why",
 }
 
 __all__ = [
@@ -88,9 +94,11 @@ __all__ = [
     "fool",
     "fool_with",
     "gate",
+    "guard",
     "harden",
     "inspect",
     "judge",
+    "load_guarded",
     "load_target",
     "open_run",
     "paper",
@@ -101,6 +109,7 @@ __all__ = [
     "transfer",
     "verify",
     "verify_with",
+    "why",
 ]
 
 

@@ -72,10 +72,17 @@ class FoolSettings:
     """Do it so often, with seeds from --seed on, in one run: in how many of them was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -89,6 +96,8 @@ class FoolSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the run in the folder; it must have been begun with the same settings. A finished run stays as is."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
 
@@ -131,10 +140,17 @@ class AuditSettings:
     """Run each method so often, with seeds from --seed on: in how many of the runs was each class reached?"""
     threads: int = 1
     """That compute the network. More than one is slower on small images and other bytes."""
-    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16"] | None = None
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino-bf16", "ray"] | None = None
     """What computes the network while searching; by default torch, of an ONNX file ONNX Runtime. auto measures engines,
-    batch sizes and threads, and takes the fastest. Results are told by torch (of an ONNX file, ONNX Runtime) in float32
-    in any case; ascend climbs there, too."""
+    batch sizes and threads, and takes the fastest; ray spreads candidates over a cluster, see docs/cluster.md. Results
+    are told by torch (of an ONNX file, ONNX Runtime) in float32 in any case; ascend climbs there, too."""
+    address: str | None = None
+    """With --engine ray: HOST:PORT of a cluster's head, or auto; by default a cluster is started on this machine."""
+    workers: int | None = None
+    """With --engine ray: how many judge; by default one a GPU of the cluster, or where it has none, a processor."""
+    asynchronous: bool = False
+    """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
+    number of workers."""
     renderer: Literal["torch", "numba"] | None = None
     """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
     default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
@@ -153,6 +169,8 @@ class AuditSettings:
     """The run folder: empty, or not there yet, or with --resume a run."""
     resume: bool = False
     """Go on with the audit in the folder; it must have been begun with the same settings."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     plan: bool = False
@@ -184,6 +202,8 @@ class TrialSettings:
     """Trials of each class, shared out evenly among the models as seeds; by default the portfolio's seeds a model."""
     level: float = 0.99
     """The confidence asked for: 0.5, 0.9, 0.99 or 0.9999."""
+    guard: Path | None = None
+    """A guard in front of every model: a folder that `trompe guard` wrote. Every attack is against both."""
     images: Path | None = None
     """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
     undefended: str | None = None
@@ -231,6 +251,8 @@ class InspectSettings:
     """Labelled photographs, a folder for each class: every plausible preprocessing is tried on them."""
     limit: int = 200
     """Photographs at most."""
+    guard: Path | None = None
+    """A guard in front of the classifier: a folder that `trompe guard` wrote. Every search is against both."""
     trust: tuple[str, ...] = ()
     """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
     save: Path | None = None
@@ -322,6 +344,8 @@ class TransferSettings:
     _: KW_ONLY
     to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TARGET")]
     """A classifier to ask; several by several --to."""
+    guard: Path | None = None
+    """A guard in front of every classifier that is asked: a folder that `trompe guard` wrote."""
     images: Path | None = None
     """Natural images to compare with, those its own target is as sure of; by default the samples of a bundled one."""
     out: Path | None = None
@@ -356,9 +380,15 @@ class RerunSettings:
 class TrainSettings:
     """Train one of trompe's own small networks and write it as a target folder; or fit readers to labelled images."""
 
-    architecture: Positional[Literal["lenet", "mlp", "softmax", "readers"]]
-    """The network: the paper's LeNet, a fully connected one, or a linear classifier. readers: machine readers that say
-    what can be seen in an image, with what they are worth measured beside."""
+    architecture: Positional[
+        Literal[
+            "lenet", "mlp", "softmax", "naive-bayes", "lda", "qda", "kernel-bayes", "vae", "flow", "energy", "readers"
+        ]
+    ]
+    """The network: the paper's LeNet, a fully connected one, or a linear classifier. A generative classifier, by Bayes'
+    rule from p(x, y): naive Bayes, linear or quadratic discriminants, kernel densities, a variational autoencoder, a
+    flow, a joint energy-based model. readers: machine readers that say what can be seen in an image, with what they are
+    worth measured beside."""
     _: KW_ONLY
     data: Literal["mnist", "fashion-mnist"] = "mnist"
     """What to train on: 50,000 images; 10,000 more to choose on; the 10,000 test images are opened once, at the end."""
@@ -371,6 +401,44 @@ class TrainSettings:
     """Batches of 64 images; of readers, of the autoencoder of each class."""
     out: Path
     """Folder to write: weights, card, a hundred test images; or a folder for every reader, and calibration.json."""
+
+
+GuardKind = Literal[
+    "maximum-probability", "margin", "energy", "entropy", "logit",
+    "mahalanobis", "knn",
+    "pca-residual", "kde", "vae", "class-kde", "class-vae", "class-neighbours", "neighbours", "certified",
+]  # fmt: skip
+"""Every kind of guard; docs/guards.md says what each looks at."""
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """Fit a guard that says of each image whether to believe a classifier, and measure its false alarms."""
+
+    target: Annotated[Positional[str], arg(metavar="TARGET")]
+    """The classifier; see docs/targets.md for all that can stand here."""
+    _: KW_ONLY
+    images: str
+    """Trusted images: mnist, fashion-mnist, or a folder with a folder of images for every class, best of such that the
+    classifier was not trained on. Half of what may be trained on is left to readers; the threshold comes from images
+    that the guard does not know, and its false alarms are counted on others again."""
+    kind: GuardKind = "class-vae"
+    """What it looks at. The classifier's outputs: maximum-probability, margin, energy, entropy. An inner layer:
+    mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
+    contrast, ink and detail are usual: class-kde, class-vae, class-neighbours. Trusted images of the class alone:
+    neighbours, certified."""
+    false_alarms: float = 0.01
+    """Share of natural images that may be refused, above 0 and below 0.5."""
+    layer: str = ""
+    """Of mahalanobis and knn: name of the inner layer, as the torch module's named_modules say it."""
+    iterations: int = 2000
+    """Of vae and class-vae: batches of 64 images of each class in the training."""
+    seed: int = 0
+    """Of vae and class-vae: of the initial weights and the order of the images."""
+    trust: tuple[str, ...] = ()
+    """Types that a stored scikit-learn estimator may hold beyond the plain ones."""
+    out: Path
+    """Folder to write: guard.json, and what the guard is made of. It loads without the images."""
 
 
 @dataclass(frozen=True)
@@ -428,7 +496,31 @@ class PaperSettings:
     """The paper's own budgets where the usual ones are smaller; this takes days."""
     seeds: int | None = None
     """Runs or trained models of each experiment, where not as many as it has by default."""
+    images: Path | None = None
+    """Labelled photographs, a folder for each class of ImageNet: how sure the network is of real ones. Without them
+    that is not measured."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-paper")
+    """Folder for data and page. With what an earlier call left there, the same command goes on."""
+
+
+@dataclass(frozen=True)
+class WhySettings:
+    """Why are neural networks easily fooled? Each question of a well-known discussion, answered by experiments."""
+
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
+    """Experiments; by default all. See --list."""
+    _: KW_ONLY
+    list: bool = False
+    """Name the experiments, their claims and costs, and stop there."""
+    quick: bool = False
+    """A small version of everything, in minutes: little is decided by it."""
+    seeds: int | None = None
+    """Trained models of each experiment, where not as many as it has by default."""
+    workers: int | None = None
+    """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
+    out: Path = Path("trompe-why")
     """Folder for data and page. With what an earlier call left there, the same command goes on."""
 
 

@@ -3,11 +3,15 @@
 import os
 import signal
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
+from typing import Any
 
 from trompe.cli.parse import COMMANDS, RESUMABLE, UsageError, plain
-from trompe.core.errors import TrompeError, out_of_memory
+from trompe.core.errors import Notice, TrompeError, out_of_memory
 
 DONE, FAULT, BAD_INPUT, FAILED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes: done; a fault of trompe; bad input; a gate or verification failed; undecided; interrupted, resumable."""
@@ -27,12 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return _dispatch(words)
+        with _notices():
+            return _dispatch(words)
     except (TrompeError, UsageError) as error:
         return _say(error, BAD_INPUT)
     except KeyboardInterrupt:
         kept = "What was recorded is kept; go on with the same command and --resume."
-        if words[:1] == ["paper"]:
+        if words[:1] in (["paper"], ["why"]):
             kept = "What was measured is kept; the same command goes on."
         elif not (words and words[0] in RESUMABLE):
             kept = "Nothing was kept."
@@ -92,6 +97,23 @@ def _say(message: object, code: int) -> int:
     line = plain(str(message))
     print(line if line.startswith("trompe") else f"trompe: {line}", file=sys.stderr)
     return code
+
+
+@contextmanager
+def _notices() -> Iterator[None]:
+    """What users must know of a run that goes on: one line each on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Notice)
+        show = warnings.showwarning
+
+        def say(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, Notice):
+                print(plain(f"note: {message}"), file=sys.stderr)
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = say
+        yield
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

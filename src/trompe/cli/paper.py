@@ -5,19 +5,24 @@ from typing import Any
 
 from trompe.cli.parse import parse, plain
 from trompe.cli.show import watching
-from trompe.settings import PaperSettings
+from trompe.settings import PaperSettings, WhySettings
 
 
 def run(words: list[str]) -> int:
     """Run the command; returns its exit code."""
-    settings, show = parse("paper", PaperSettings, words)
+    return run_series("paper", PaperSettings, words)
+
+
+def run_series(command: str, kind: type[PaperSettings] | type[WhySettings], words: list[str]) -> int:
+    """Run a command that runs a series of experiments; returns its exit code."""
+    settings, show = parse(command, kind, words)
     import torch
 
     from trompe.experiments.listing import experiments
-    from trompe.experiments.paper import PAGE, effort_of, performing, publish
+    from trompe.experiments.series import effort_of, page_of, performing, publish, series_of
 
     effort = effort_of(settings)
-    chosen = experiments(settings.names)
+    chosen = experiments(settings.names, series_of(settings))
     if settings.list:
         for line in _listed(chosen):
             print(plain(line))
@@ -33,7 +38,7 @@ def run(words: list[str]) -> int:
         return 0
     for line in _told(account):
         print(plain(line))
-    print(f"page       {settings.out / PAGE}")
+    print(f"page       {page_of(settings)}")
     return 0
 
 

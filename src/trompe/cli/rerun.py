@@ -21,9 +21,12 @@ def run(words: list[str]) -> int:
     here = (describe_machine(), describe_versions(original.about.judge))
     promised = (original.about.machine, original.about.versions) == here and original.about.judge["engine"] != REMOTE
     promised = promised and original.state == "done" and original.searches[0].reason != "time"
+    promised = promised and not original.about.settings.get("asynchronous")
     verdict = "the same bytes" if same else "other bytes"
     reason = (
-        "" if promised else " (not promised: another type of machine or version, a server, or a run cut short by time)"
+        ""
+        if promised
+        else " (not promised: another type of machine or version, a server, --asynchronous, or a run cut short by time)"
     )
     print(f"repeated   {settings.run}: {verdict}{reason if not same else ''}", file=sys.stderr)
     return code or (3 if promised and not same else 0)

@@ -1,5 +1,8 @@
 """Errors that say what was expected, what came, where, and what to do."""
 
+from functools import partial
+from typing import Any
+
 
 class TrompeError(Exception):
     """Something outside trompe is not as it must be; the message has four parts and fits on one line.
@@ -21,6 +24,10 @@ class TrompeError(Exception):
         self.expected, self.got, self.where, self.do = expected, got, where, do
         super().__init__(" ".join(f"{where}: expected {expected}; got {got}. {do}".split()))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = {"expected": self.expected, "got": self.got, "where": self.where, "do": self.do}
+        return partial(type(self), **parts), ()  # by default, what takes keywords cannot leave its process
+
 
 class BadInput(TrompeError, ValueError):  # noqa: N818  the four words of an error message follow it
     """An option, an array or a name is not usable."""
@@ -40,6 +47,10 @@ class DataError(TrompeError, OSError):
 
 class RunError(TrompeError, OSError):
     """A run folder cannot be read, written or resumed."""
+
+
+class Notice(UserWarning):
+    """Something that a user must know of a run that goes on all the same, in one sentence."""
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")

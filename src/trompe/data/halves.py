@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import torch
+
 from trompe.data.dataset import Split
 
 Half = Literal["even", "odd"]
@@ -18,6 +20,22 @@ def half(split: Split, which: Half) -> Split:
     """
     first = 0 if which == "even" else 1
     return Split(split.images[first::2], split.classes[first::2])
+
+
+def fifths(split: Split) -> tuple[Split, Split]:
+    """Four fifths of the images of each class to fit to, and every fifth one to measure on, in their order.
+
+    Example:
+        >>> import torch
+        >>> split = Split(torch.zeros(6, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 0, 0, 0, 1]))
+        >>> [part.classes.tolist() for part in fifths(split)]
+        [[0, 0, 0, 0, 1], [0]]
+    """
+    last = torch.zeros(len(split), dtype=torch.bool)
+    for c in split.classes.unique():
+        last[(split.classes == c).nonzero().flatten()[4::5]] = True
+    fit, measure = (Split(split.images[rows], split.classes[rows]) for rows in (~last, last))
+    return fit, measure
 
 
 def half_name(data: str, which: Half) -> str:

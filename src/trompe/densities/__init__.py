@@ -2,6 +2,7 @@
 
 from trompe.densities.base import Density
 from trompe.densities.kde import KernelDensity, View
+from trompe.densities.pca import PrincipalComponents
 from trompe.densities.vae import Autoencoders, Build
 
-__all__ = ["Autoencoders", "Build", "Density", "KernelDensity", "View"]
+__all__ = ["Autoencoders", "Build", "Density", "KernelDensity", "PrincipalComponents", "View"]

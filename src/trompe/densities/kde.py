@@ -22,6 +22,8 @@ from trompe.densities.views import Flat, blurred, normalised, tangents, upright
 
 BANDWIDTHS = (0.025, 0.035, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)
 """Of which the fit keeps the one that makes held-out images likeliest."""
+_AT_ONCE = 100
+"""Images prepared together: few enough to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class KernelDensity:
     @cached_property
     def _points(self) -> Flat:
         with torch.no_grad():
-            parts = [normalised(self.view.prepare(from_levels(part))) for part in self.prototypes.split(1000)]
+            parts = [normalised(self.view.prepare(from_levels(part))) for part in self.prototypes.split(_AT_ONCE)]
             return torch.cat(parts).T.contiguous()
 
     def distances(self, images: Images) -> Float64[Tensor, "n prototypes"]:

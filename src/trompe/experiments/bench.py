@@ -30,7 +30,7 @@ def perform(experiment: Experiment, folder: Path, effort: Effort) -> Iterator[tu
     """
     for unit in experiment.planned(effort):
         path = folder / f"{unit.name}.json"
-        yield unit.name, read_unit(path, effort) if path.exists() else _measure(unit, path, effort)
+        yield unit.name, read_unit(path, effort) if path.exists() else measure_unit(unit, path, effort)
 
 
 def collect(experiment: Experiment, folder: Path, effort: Effort) -> dict[str, dict[str, Any]] | None:
@@ -68,7 +68,12 @@ def read_unit(path: Path, effort: Effort) -> dict[str, Any]:
     return record
 
 
-def _measure(unit: Unit, path: Path, effort: Effort) -> dict[str, Any]:
+def measure_unit(unit: Unit, path: Path, effort: Effort) -> dict[str, Any]:
+    """Measure a unit, and write its record as a whole.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
     marker = path.with_suffix(_BEGUN)
     again = marker.exists()
     write_whole(marker, b"")

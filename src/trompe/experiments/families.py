@@ -1,4 +1,4 @@
-"""A dozen families of classifier, each trained here on MNIST: small, plain, and good enough to be asked."""
+"""Thirteen families of classifier, each trained here on MNIST: small, plain, and good enough to be asked."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,9 +11,12 @@ from trompe.core.numerics import from_levels
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Levels, Target
 from trompe.data import Split, load
+from trompe.densities import Autoencoders, Build
 from trompe.search.judge import with_threads
 from trompe.targets import Declaration, TorchTarget
 from trompe.targets.architectures import ARCHITECTURES, Centred, initialise
+from trompe.targets.generative import Kernels
+from trompe.targets.generative.kernels import nearest
 from trompe.targets.sklearn import from_estimator
 from trompe.targets.training import Recipe, fit
 
@@ -99,7 +102,7 @@ class Radial(nn.Module):
     def __init__(self, images: Levels) -> None:
         super().__init__()
         self.register_buffer("centres", from_levels(images).flatten(1))
-        self.width = _WIDTH * _nearest(self.centres)
+        self.width = _WIDTH * nearest(self.centres)
         self.last = nn.Linear(len(self.centres), 10)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,35 +112,33 @@ class Radial(nn.Module):
         return logits
 
 
-class Kernels(nn.Module):
-    """A density of every class by Gaussian kernels, and Bayes' rule; its logits are log-densities.
+def kernels(part: Split) -> Kernels:
+    """Wide kernels around all images of a part."""
+    return Kernels(part, _WIDTH * nearest(from_levels(part.images).flatten(1)))
+
+
+class Coders(nn.Module):
+    """A variational autoencoder of every class, and Bayes' rule; its logits are scores for log-densities.
 
     Args:
         part: Images and classes; every class must occur.
+        iterations: Of the training, batches of 64 images of each class.
+        seed: Of weights and batches.
     """
 
-    centres: Tensor
-    member: Tensor
-
-    def __init__(self, part: Split) -> None:
+    def __init__(self, part: Split, iterations: int, seed: int) -> None:
         super().__init__()
-        self.register_buffer("centres", from_levels(part.images).flatten(1))
-        outside = nn.functional.one_hot(part.classes, 10).T == 0
-        self.register_buffer("member", torch.zeros(outside.shape).masked_fill(outside, -torch.inf))
-        self.width = _WIDTH * _nearest(self.centres)
+        self.density = Autoencoders.fit(part.images, part.classes, Build(), iterations, seed)
+        for name, value in self.density.weights.items():  # which make it the model that it is
+            self.register_buffer(name, value)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-densities of the classes, up to what they share."""
-        energy = -0.5 * (torch.cdist(images.flatten(1), self.centres) / self.width).square()
-        return torch.stack([(energy + own).logsumexp(1) for own in self.member], 1)
+        """Scores for the log-densities of the classes."""
+        return self.density.log_density(images)
 
 
-def _nearest(rows: Tensor) -> float:
-    gaps = torch.cdist(rows, rows).fill_diagonal_(torch.inf)
-    return float(gaps.amin(1).median())
-
-
-def _network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> Target:
+def network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> TorchTarget:
+    """A network trained by the plain recipe, behind the paper's preprocessing or on pixels in [0, 1]."""
     with torch.random.fork_rng(devices=[]):  # builders draw weights that are overwritten below
         net = build(wanted)
     initialise(net, wanted.seed)
@@ -146,10 +147,11 @@ def _network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *,
     recipe = Recipe(iterations=wanted.iterations, rate=0.01 if centred else 0.1)
     for _ in fit(module, wanted.train, recipe, wanted.seed):
         pass
-    return _target(name, module)
+    return as_target(name, module)
 
 
-def _target(name: str, module: nn.Module) -> TorchTarget:
+def as_target(name: str, module: nn.Module) -> TorchTarget:
+    """A module on MNIST's images as a target."""
     return TorchTarget(name, module.eval().requires_grad_(requires_grad=False), _SPEC, LABELS)
 
 
@@ -193,16 +195,16 @@ def _bayes(seed: int) -> Any:
 
 
 NETWORKS: Mapping[str, Callable[[Lesson], Target]] = {
-    "mlp": lambda wanted: _network("mlp", lambda _: ARCHITECTURES["mlp"](), wanted),
-    "lenet": lambda wanted: _network("lenet", lambda _: ARCHITECTURES["lenet"](), wanted),
-    "residual": lambda wanted: _network("residual", lambda _: Residual(), wanted),
-    "transformer": lambda wanted: _network("transformer", lambda _: Transformer(), wanted),
+    "mlp": lambda wanted: network("mlp", lambda _: ARCHITECTURES["mlp"](), wanted),
+    "lenet": lambda wanted: network("lenet", lambda _: ARCHITECTURES["lenet"](), wanted),
+    "residual": lambda wanted: network("residual", lambda _: Residual(), wanted),
+    "transformer": lambda wanted: network("transformer", lambda _: Transformer(), wanted),
 }
 """Deep networks, which the paper is about."""
 
 OTHERS: Mapping[str, Callable[[Lesson], Target]] = {
-    "linear": lambda wanted: _network("linear", lambda _: ARCHITECTURES["softmax"](), wanted),
-    "radial basis": lambda wanted: _network(
+    "linear": lambda wanted: network("linear", lambda _: ARCHITECTURES["softmax"](), wanted),
+    "radial basis": lambda wanted: network(
         "radial basis", lambda own: Radial(own.part.images[:_CENTRES]), wanted, centred=False
     ),
     "support vectors": lambda wanted: _estimator("support vectors", _machine, wanted),
@@ -210,7 +212,10 @@ OTHERS: Mapping[str, Callable[[Lesson], Target]] = {
     "forest": lambda wanted: _estimator("forest", _forest, wanted),
     "boosting": lambda wanted: _estimator("boosting", _boosting, wanted),
     "naive Bayes": lambda wanted: _estimator("naive Bayes", _bayes, wanted),
-    "kernel Bayes": lambda wanted: _target("kernel Bayes", Kernels(wanted.part)),
+    "kernel Bayes": lambda wanted: as_target("kernel Bayes", kernels(wanted.part)),
+    "autoencoder Bayes": lambda wanted: as_target(
+        "autoencoder Bayes", Coders(wanted.part, max(1, wanted.iterations // 5), wanted.seed)
+    ),
 }
 """Families that are no deep networks."""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 
 from PIL import Image
 from torch import Tensor
@@ -16,6 +17,11 @@ from trompe.measure.inference import mean_interval
 WIDTH = 720
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 200, 24, 30, 34, 34
 _HEIGHT = 300
+_BINS = 80
+_MARKS = 9
+"""Numbers along a logarithmic axis from which on only the powers of ten are written."""
+_SMALL = 64
+"""Images of more pixels a side are shown as they are, smaller ones in whole blocks."""
 _STROKES = ("", "6 3", "2 3", "9 3 2 3", "1 2")
 
 Say = Callable[[float], str]
@@ -60,14 +66,17 @@ def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] 
     return Figure(title, _svg(height, parts), f"{title}. {told}." + (f" Line: {line[1]}." if line else ""))
 
 
-def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None) -> Figure:
-    """Values against evaluations on a logarithmic axis.
+def curves(
+    title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float, str] | None = None, over: str = "evaluations"
+) -> Figure:
+    """Values against a number above 0, usually evaluations, on a logarithmic axis.
 
     Args:
         title: What is shown.
         lines: One a unit.
         say: A value in words, for the axis.
         mark: Evaluations and value that the paper claims, and the words for it.
+        over: What the number is, in words.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -75,7 +84,7 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
     looks = [point[0] for point in points] + ([mark[0]] if mark else [])
     across = _scale([math.log10(number) for number in looks], 84, WIDTH - 120)
     up = _scale([point[1] for point in points] + ([mark[1]] if mark else []), _HEIGHT - 40, 20)
-    parts = [_grid(across, up, say)]
+    parts = [_grid(across, up, say, over)]
     if mark:
         x, y = across(math.log10(mark[0])), up(mark[1])
         side = -1 if x > WIDTH / 2 else 1
@@ -86,7 +95,54 @@ def curves(title: str, lines: Sequence[Line], say: Say, mark: tuple[float, float
         ]
     parts += _paths(lines, across, up)
     ends = "; ".join(f"{line.name} ends at {say(line.points[-1][1])}" for line in lines)
-    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against evaluations. {ends}.")
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}, against {over}. {ends}.")
+
+
+def scatter(title: str, points: Sequence[Sequence[float]], say: Say, across: str, band: tuple[int, int, str]) -> Figure:
+    """A dot for each class on a plain axis, one band of classes marked.
+
+    Args:
+        title: What is shown.
+        points: Class and value.
+        say: A value in words, for the axis.
+        across: Name of the plain axis.
+        band: First class, the one after the last, and the words for it.
+    """
+    right = _scale([point[0] for point in points], 84, WIDTH - 24)
+    up = _scale([point[1] for point in points], _HEIGHT - 40, 20)
+    first, last = right(band[0]), right(band[1])
+    parts = [
+        f'<rect class="band" x="{first}" y="20" width="{last - first:.1f}" height="{_HEIGHT - 60}"/>',
+        f'<text class="said" x="{last + 4}" y="14">{escape(band[2])}</text>', _rows(up, say, WIDTH - 24),
+        *(f'<text x="{right(value)}" y="{_HEIGHT - 20}" text-anchor="middle">{value:g}</text>'
+          for value in right.ticks()),
+        f'<text class="said" x="{WIDTH - 24}" y="{_HEIGHT - 4}" text-anchor="end">{escape(across)}</text>',
+        *(f'<circle cx="{right(x)}" cy="{up(y)}" r="1.6"/>' for x, y in points),
+    ]  # fmt: skip
+    inside = [y for x, y in points if band[0] <= x < band[1]]
+    outside = [y for x, y in points if not band[0] <= x < band[1]]
+    told = "; ".join(f"{name}: {say(median(values)) if values else 'not measured'} in the median"
+                     for name, values in ((band[2], inside), ("others", outside)))  # fmt: skip
+    return Figure(title, _svg(_HEIGHT, parts), f"{title}. {told}.")
+
+
+def histograms(title: str, rows: Sequence[tuple[str, Sequence[float]]], unit: Say = "{:.1f}".format) -> Figure:
+    """How values are spread, one row a group, all on one axis; every row is as high as its tallest bar.
+
+    Args:
+        title: What is shown.
+        rows: Names and values.
+        unit: A value in words, for the axis.
+    """
+    values = [value for _, row in rows for value in row]
+    if not values:
+        return Figure(title, "", f"{title}: not measured")
+    scale = _scale(values, _LEFT, WIDTH - _RIGHT)
+    height = _TOP + _ROW * len(rows) + _BOTTOM
+    parts = [_ticks(scale, unit, height - _BOTTOM)]
+    parts += [_bars(name, row, scale, _TOP + _ROW * (number + 1)) for number, (name, row) in enumerate(rows)]
+    told = "; ".join(f"{name}: median {unit(sorted(row)[len(row) // 2])}" for name, row in rows if row)
+    return Figure(title, _svg(height, parts), f"{title}. {told}.")
 
 
 def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Tensor]]]) -> Figure:
@@ -103,7 +159,9 @@ def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequenc
             for image, column in zip(shown, columns, strict=True)) + "</tr>"
         for name, shown in rows
     )  # fmt: skip
-    markup = f'<div class="wide"><table class="images"><tr><td></td>{head}</tr>{body}</table></div>'
+    large = any(image.shape[-1] > _SMALL for _, shown in rows for image in shown)
+    kind = "images large" if large else "images"
+    markup = f'<div class="wide"><table class="{kind}"><tr><td></td>{head}</tr>{body}</table></div>'
     return Figure(title, markup, f"{title}. Columns: {', '.join(columns)}. Rows: {', '.join(row[0] for row in rows)}.")
 
 
@@ -162,6 +220,21 @@ def _strip(row: Strip, scale: _Scale, y: float) -> str:
     return f'{name}{dots}<path class="span" d="M{low} {y - 7}H{high}M{scale(found.middle)} {y - 12}v10"/>'
 
 
+def _bars(name: str, row: Sequence[float], scale: _Scale, floor: float) -> str:
+    label = f'<text x="{_LEFT - 12}" y="{floor - 8}" text-anchor="end">{escape(name)}</text>'
+    width = (scale.high - scale.low) / _BINS
+    counts = [0] * _BINS
+    for value in row:
+        counts[min(_BINS - 1, int((value - scale.low) / width))] += 1
+    tallest = max(counts) or 1
+    bars = "".join(
+        f'<path class="bar" d="M{scale(scale.low + i * width)} {floor}v{-(_ROW - 6) * count / tallest:.1f}'
+        f'H{scale(scale.low + (i + 1) * width)}V{floor}z"/>'
+        for i, count in enumerate(counts) if count
+    )  # fmt: skip
+    return label + bars
+
+
 def _tell(row: Strip, say: Say) -> str:
     if len(row.values) < 2:
         return say(row.values[0]) if row.values else "not measured"
@@ -169,21 +242,31 @@ def _tell(row: Strip, say: Say) -> str:
     return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}), {found.of} values"
 
 
-def _grid(across: _Scale, up: _Scale, say: Say) -> str:
-    rows = "".join(
-        f'<path class="rule" d="M84 {up(value)}H{WIDTH - 120}"/>'
+def _rows(up: _Scale, say: Say, right: float) -> str:
+    return "".join(
+        f'<path class="rule" d="M84 {up(value)}H{right}"/>'
         f'<text x="78" y="{up(value) + 4}" text-anchor="end">{escape(say(value))}</text>'
         for value in up.ticks()
     )
+
+
+def _grid(across: _Scale, up: _Scale, say: Say, over: str) -> str:
+    rows = _rows(up, say, WIDTH - 120)
+    steps = (1, 3) if across.high - across.low > 2.0 else (1, 2, 5)
     powers = range(math.floor(across.low), math.ceil(across.high) + 1)
     marks = [
-        k * 10.0**power for power in powers for k in (1, 3) if across.low <= math.log10(k * 10**power) <= across.high
+        k * 10.0**power for power in powers for k in steps if across.low <= math.log10(k * 10**power) <= across.high
     ]
+    if len(marks) > _MARKS:
+        marks = [value for value in marks if round(math.log10(value), 9).is_integer()]
     columns = "".join(
-        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">{value:,.0f}</text>'
+        f'<text x="{across(math.log10(value))}" y="{_HEIGHT - 20}" text-anchor="middle">'
+        f"{value:{',.0f' if value >= 1.0 else 'g'}}</text>"
         for value in marks
     )
-    return f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">evaluations</text>'
+    return (
+        f'{rows}{columns}<text class="said" x="{WIDTH - 120}" y="{_HEIGHT - 4}" text-anchor="end">{escape(over)}</text>'
+    )
 
 
 def _paths(lines: Sequence[Line], across: _Scale, up: _Scale) -> list[str]:

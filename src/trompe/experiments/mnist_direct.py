@@ -8,7 +8,19 @@ from typing import Any
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.experiments.figures import Line, Strip, curves, images, strips
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
-from trompe.experiments.runs import at, curve, generation, lenets, pictures, searched, short_of, strongest, unpack
+from trompe.experiments.runs import (
+    at,
+    beside,
+    curve,
+    generation,
+    lenets,
+    pictures,
+    searched,
+    short_of,
+    strongest,
+    unpack,
+)
+from trompe.run import Run
 
 NETWORKS = ("lenet-mnist", "lenet-mnist-b")
 SHAPE = (1, 28, 28)
@@ -35,20 +47,51 @@ CLAIMS = (
 
 def units(effort: Effort, seeds: range, encoding: str = "pixels") -> list[Unit]:
     """One run a seed, on each of the two networks in turn."""
-    generations = effort.pick(12, LATE)
-    return [Unit(f"run-{seed:02d}", partial(run, encoding=encoding, seed=seed, generations=generations))
-            for seed in seeds]  # fmt: skip
+    return [Unit(name_of(seed), partial(run, encoding=encoding, seed=seed, generations=generations_of(effort)),
+                 needs_of(seed, encoding)) for seed in seeds]  # fmt: skip
 
 
 def run(folder: Path, encoding: str, seed: int, generations: int) -> dict[str, Any]:
     """Evolve by the released code's rules, and keep what the claims are about."""
-    target = NETWORKS[seed % len(NETWORKS)]
-    found = searched(folder, target, encoding=encoding, preset="released-code", generations=generations, seed=seed)
+    found = evolved(folder, encoding, seed, generations)
     return {
-        "target": target, "generations": generations, "median": curve(found, "median"),
+        "target": found.about.target["name"], "generations": generations, "median": curve(found, "median"),
         "lowest": curve(found, "lowest"), "highest": curve(found, "highest"), "strongest": strongest(found),
         "images": pictures(found), "labels": [record.label for record in found.classes],
     }  # fmt: skip
+
+
+EXPERIMENTS = {"pixels": "mnist-direct", "cppn": "mnist-cppn"}
+"""Where the runs of an encoding are kept, for whoever needs them."""
+
+
+def evolved(folder: Path, encoding: str, seed: int, generations: int) -> Run:
+    """The run of a seed, which several experiments are about; made once.
+
+    Args:
+        folder: Of a unit of any of them.
+        encoding: ``pixels`` or ``cppn``.
+        seed: Of the run; the two networks take turns.
+        generations: After the random beginning.
+    """
+    place = beside(folder, EXPERIMENTS[encoding], name_of(seed))
+    target = NETWORKS[seed % len(NETWORKS)]
+    return searched(place, target, encoding=encoding, preset="released-code", generations=generations, seed=seed)
+
+
+def generations_of(effort: Effort) -> int:
+    """Of these runs."""
+    return effort.pick(12, LATE)
+
+
+def name_of(seed: int) -> str:
+    """Of the unit, and of the folder of its run."""
+    return f"run-{seed:02d}"
+
+
+def needs_of(seed: int, *encodings: str) -> frozenset[str]:
+    """What units that need these runs share."""
+    return frozenset(f"{EXPERIMENTS[encoding]}/{name_of(seed)}" for encoding in encodings)
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from trompe.core.numerics import say_confidence
+from trompe.core.numerics import probability, say_confidence
 from trompe.measure.inference import Interval
 
 Kind = Literal["existence", "direction", "magnitude", "shape"]
@@ -17,6 +17,32 @@ Outcome = Literal[
     "undecided", "cannot be run here",
 ]  # fmt: skip
 """``holds`` and ``does not hold`` are for what the paper does not claim: nothing is there to be reproduced."""
+
+
+def say_odds(odds: float) -> str:
+    """A confidence as a person writes it, small ones too: where there are a thousand classes nearly all are small.
+
+    Example:
+        >>> say_odds(0.0), say_odds(-9.0)
+        ('50.0 %', '0.012 %')
+    """
+    share = probability(odds)
+    return f"{100.0 * share:.2g} %" if 0.0 < share < 0.001 else say_confidence(odds)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was expected of a claim before it was tested here.
+
+    Attributes:
+        text: What was expected, and why.
+        date: When that was written down, as year-month-day.
+        seen: Whether a pilot had shown it by then: what has been seen is no longer predicted.
+    """
+
+    text: str
+    date: str
+    seen: bool
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,7 @@ class Claim:
         high: Upper end.
         scale: What the values are.
         stand_in: What stands in for what the paper used; empty where nothing does.
+        prediction: That it would hold, where that was written down; None where the paper says so itself.
     """
 
     name: str
@@ -48,6 +75,7 @@ class Claim:
     high: float = math.inf
     scale: Scale = "number"
     stand_in: str = ""
+    prediction: Prediction | None = None
 
     def says(self, value: float) -> str:
         """A value on the claim's scale as a person writes it.
@@ -57,7 +85,7 @@ class Claim:
             '25.0 %'
         """
         if self.scale == "log-odds" and self.kind != "direction":
-            return say_confidence(value)
+            return say_odds(value)
         return {
             "share": f"{100.0 * value:.1f} %",
             "seconds": f"{value:.0f} s",
@@ -139,10 +167,21 @@ class Effort:
     Attributes:
         size: ``quick``, ``default`` or ``full``.
         seeds: How many, where not as many as an experiment has by default.
+        images: Labelled photographs that the user named; None where there are none.
     """
 
     size: Size = "default"
     seeds: int | None = None
+    images: Path | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"size": self.size, "seeds": self.seeds, "images": str(self.images.resolve()) if self.images else None}
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any]) -> Self:
+        """What `describe` gave."""
+        return cls(told["size"], told["seeds"], Path(told["images"]) if told["images"] else None)
 
     def seeds_of(self, usual: int) -> range:
         """The seeds of an experiment that has so many by default; two of them where it is to be quick."""
@@ -164,10 +203,12 @@ class Unit:
     Attributes:
         name: Of its file.
         work: From its own folder, which may hold what an interrupted one left, to plain JSON.
+        needs: Names of what it shares with other units on disk; two that share something are not measured at a time.
     """
 
     name: str
     work: Callable[[Path], dict[str, Any]]
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -183,6 +224,38 @@ class Figure:
     title: str
     markup: str
     text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How the verdict on a claim is said in plain words.
+
+    Attributes:
+        claim: Its name.
+        yes: Where it holds, a sentence.
+        no: Where it does not.
+    """
+
+    claim: str
+    yes: str
+    no: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What somebody asks, and the claims whose verdicts answer it.
+
+    Attributes:
+        ask: In plain words, with a question mark.
+        said: What the discussion says about it, in our words.
+        answers: One or more, the first being the answer proper.
+        figures: Which of the experiment's figures belong to it, counted from 0.
+    """
+
+    ask: str
+    said: str
+    answers: tuple[Answer, ...]
+    figures: tuple[int, ...] = (0,)
 
 
 def _no_figures(data: Data) -> tuple[Figure, ...]:
@@ -209,6 +282,7 @@ class Experiment:
         measure: From the data of an effort, what was found about each claim, by its name.
         figures: Of the data.
         missing: Why it cannot be run here; empty where it can.
+        questions: That its claims answer; none of the paper's own.
     """
 
     name: str
@@ -221,6 +295,7 @@ class Experiment:
     measure: Callable[[Data, Effort], Mapping[str, Measured]]
     figures: Callable[[Data], Sequence[Figure]] = _no_figures
     missing: Callable[[], str] = _nothing
+    questions: tuple[Question, ...] = ()
 
     def planned(self, effort: Effort) -> tuple[Unit, ...]:
         """Everything that is to be measured at an effort, in order."""

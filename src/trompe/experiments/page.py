@@ -1,4 +1,4 @@
-"""The page of a reproduction: the claims, the paper's numbers beside ours, verdicts and why."""
+"""The page of a series: of the paper, its numbers beside ours; of questions, the answers. Verdicts, and why."""
 
 from collections import Counter
 from functools import cache
@@ -7,7 +7,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from trompe.experiments.nouns import Outcome
+from trompe.experiments.answers import Said, predictions, say
+from trompe.experiments.nouns import Outcome, Question
 from trompe.experiments.report import Account, Section
 
 ORDER: tuple[Outcome, ...] = (
@@ -22,11 +23,13 @@ def render(account: Account) -> str:
     style = files("trompe.experiments").joinpath("templates/paper.css").read_text(encoding="utf-8")
     figures = {section.experiment.name: [(one, Markup(one.markup)) for one in section.figures]  # noqa: S704  our own
                for section in account.sections}  # fmt: skip
-    return _template().render(
+    return _template(f"{account.series}.html").render(
         account=account,
         style=Markup(style),  # noqa: S704  our own file
         counts=counts(account.sections),
         figures=figures,
+        answers={section.experiment.name: _answers(section) for section in account.sections},
+        predictions=predictions(account.sections),
     )
 
 
@@ -36,10 +39,15 @@ def counts(sections: tuple[Section, ...]) -> list[tuple[str, int]]:
     return [(outcome, found[outcome]) for outcome in ORDER if found[outcome]]
 
 
+def _answers(section: Section) -> list[tuple[Question, tuple[Said, ...]]]:
+    verdicts = {verdict.claim.name: verdict for verdict in section.verdicts}
+    return [(question, say(question, verdicts)) for question in section.experiment.questions]
+
+
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("trompe.experiments"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template("paper.html")
+    return environment.get_template(name)

@@ -1,88 +1,14 @@
-"""`paper`: run the experiments, and write the page with a verdict on each claim."""
+"""`paper`: the paper's experiments, run again."""
 
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Literal
-
-from trompe.core.check import check_at_least
-from trompe.core.errors import BadInput
-from trompe.experiments.bench import collect, perform
-from trompe.experiments.listing import MODULES, experiment, experiments
-from trompe.experiments.nouns import Effort, Experiment
-from trompe.experiments.page import render
-from trompe.experiments.report import Account, sections
-from trompe.run import describe_machine, describe_versions
-from trompe.run.folder import write_whole
+from trompe.experiments.report import Account
+from trompe.experiments.series import accounted
 from trompe.settings import PaperSettings
 from trompe.verbs.keywords import keywords
-
-PAGE, TABLE = "paper.html", "paper.json"
-
-
-def performing(settings: PaperSettings) -> Iterator[tuple[str, int, int]]:
-    """Run as `paper` does, and write the page anew after each experiment.
-
-    Yields:
-        Experiment and unit at hand, units done, and how many there are; after each unit.
-    """
-    effort, chosen = effort_of(settings), experiments(settings.names)
-    folder = Path(settings.out)
-    ready = [one for one in chosen if not one.missing()]
-    total, done = sum(len(one.planned(effort)) for one in ready), 0
-    for one in ready:
-        for unit, _ in perform(one, folder / one.name, effort):
-            done += 1
-            yield f"{one.name} {unit}", done, total
-        publish(settings)
-
-
-def publish(settings: PaperSettings) -> Account:
-    """Write page and table of what there is: what was asked for, and what stands finished in the folder beside it.
-
-    Raises:
-        RunError: A record is damaged or of another size, or the folder cannot be written.
-    """
-    effort, folder = effort_of(settings), Path(settings.out)
-    wanted = {one.name for one in experiments(settings.names)}
-    found: dict[str, tuple[Experiment, Mapping[str, Any]]] = {}
-    for one in map(experiment, MODULES):
-        cannot = one.name in wanted and one.missing()
-        begun = one.name in wanted or (folder / one.name).is_dir()
-        records = {} if cannot else collect(one, folder / one.name, effort) if begun else None
-        if records is not None:
-            found[one.name] = one, records
-    account = Account(sections(found, effort), effort, command(settings), describe_machine(), describe_versions())
-    table = json.dumps(account.describe(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / TABLE, f"{table}\n".encode())
-    write_whole(folder / PAGE, render(account).encode())
-    return account
-
-
-def effort_of(settings: PaperSettings) -> Effort:
-    """How much the settings ask for.
-
-    Raises:
-        BadInput: Both quick and full, or no seeds.
-    """
-    if settings.quick and settings.full:
-        raise BadInput(expected="one size", got="both", where="--quick and --full", do="Leave one of them out.")
-    if settings.seeds is not None:
-        check_at_least(settings.seeds, 1, "--seeds")
-    size: Literal["quick", "default", "full"] = "quick" if settings.quick else "full" if settings.full else "default"
-    return Effort(size, settings.seeds)
-
-
-def command(settings: PaperSettings) -> str:
-    """What to type to make the same again."""
-    size = ["--quick"] * settings.quick + ["--full"] * settings.full
-    seeds = [] if settings.seeds is None else ["--seeds", str(settings.seeds)]
-    return " ".join(["trompe", "paper", *settings.names, *size, *seeds, "--out", "DIR"])
 
 
 @keywords(PaperSettings)
 def paper(settings: PaperSettings) -> Account:
-    """Run the paper's experiments and write ``paper.html`` and ``paper.json``; see `performing` for progress.
+    """Run the paper's experiments and write ``paper.html`` and ``paper.json``; see `series.performing` for progress.
 
     Takes the fields of `PaperSettings`. What an interrupted call measured stays; the same call goes on after it.
 
@@ -93,12 +19,4 @@ def paper(settings: PaperSettings) -> Account:
         BadInput: An experiment is unknown, or a setting is out of range.
         RunError: The folder cannot be written, or holds data of another size.
     """
-    if not settings.list:
-        for _ in performing(settings):
-            pass
-        return publish(settings)
-    effort = effort_of(settings)
-    listed: dict[str, tuple[Experiment, Mapping[str, Any]]] = {}
-    for one in experiments(settings.names):
-        listed[one.name] = one, {}
-    return Account(sections(listed, effort), effort, command(settings), describe_machine(), describe_versions())
+    return accounted(settings)

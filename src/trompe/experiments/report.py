@@ -40,6 +40,7 @@ class Account:
         command: That makes it again.
         machine: Of its last unit.
         versions: Of what computed it.
+        series: The command's name.
     """
 
     sections: tuple[Section, ...]
@@ -47,6 +48,7 @@ class Account:
     command: str
     machine: str
     versions: Mapping[str, str]
+    series: str = "paper"
 
     def describe(self) -> dict[str, Any]:
         """Everything but the figures, JSON-ready; what was not measured says so."""
@@ -116,6 +118,8 @@ def _told(verdict: Verdict) -> dict[str, Any]:
     told["interval"] = [interval.low, interval.middle, interval.high] if interval else NOT_MEASURED
     told["p"] = NOT_MEASURED if verdict.chance is None else verdict.chance
     told["p_holm"] = NOT_MEASURED if verdict.adjusted is None else verdict.adjusted
+    if claim.prediction:
+        told["expected"] = vars(claim.prediction)
     return told
 
 

@@ -110,12 +110,12 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
 def figures(data: Data) -> list[Figure]:
     """Table S1 beside ours, the median by network, and the last images."""
     loops = [one["rounds"] for one in data.values()]
-    lines = [Line("median of all runs and digits", [[r["number"], r["median"]] for r in one]) for one in loops]
+    lines = [Line("all digits", [[r["number"], r["median"]] for r in one]) for one in loops]
     shown = [(name, list(unpack(one["images"], SHAPE))) for name, one in data.items()]
     last = [Strip(f"network {one[-1]['number']}", (one[-1]["median"],)) for one in loops]
     return [
         table(loops),
-        curves("Median log-odds of new images by network", lines, say_confidence),
+        curves("Median confidence of new images, all runs and digits", lines, say_confidence, over="networks"),
         strips("Against the last network, one dot a loop", last, say_confidence, (level_odds(0.9), "90 %")),
         images("One run against the last network", [str(digit) for digit in range(10)], shown),
     ]

@@ -19,6 +19,7 @@ from trompe.settings import FoolSettings, TrainSettings
 from trompe.targets import load_target
 from trompe.targets.trained import CARD
 from trompe.verbs.fool import fool_with
+from trompe.verbs.readable import SKIP
 from trompe.verbs.train import train
 
 POPULATION = 200
@@ -34,8 +35,20 @@ def searched(folder: Path, target: str | Target, **settings: Any) -> Run:
         **settings: Further fields of `FoolSettings`.
     """
     name = target if isinstance(target, str) else target.name
-    chosen = FoolSettings(name, out=folder, resume=True, confidence=None, **settings)
+    # What can be read is asked where a claim is about it: of all images of all runs it would take too long.
+    chosen = FoolSettings(name, out=folder, resume=True, confidence=None, readers=SKIP, **settings)
     return fool_with(chosen, load_target(target) if isinstance(target, str) else target)
+
+
+def beside(folder: Path, experiment: str, unit: str) -> Path:
+    """Where another experiment keeps the runs of a unit, seen from the folder of a unit of one's own.
+
+    Args:
+        folder: Of one's own unit.
+        experiment: The other's name.
+        unit: Of the other.
+    """
+    return folder.parent.parent / experiment / unit
 
 
 def forget(run: Run) -> None:

@@ -1,6 +1,6 @@
 """Transfer on MNIST: does what convinces one network convince another, of the same architecture or not?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from trompe.core.types import Levels, Target
 from trompe.encodings import CPPN_PRESETS, Cppn
 from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
+from trompe.experiments.reading import NO_READERS, read, seen
 from trompe.experiments.runs import kept, odds, own_odds, pack, searched, short_of, trained, unpack
 from trompe.targets import load_target
 from trompe.targets.trained import read_samples
@@ -34,6 +35,11 @@ CLAIMS = (
         "existence", _MODEL, "some images fool the one and not the other", "section 3.5", 0.0,
     ),
     Claim(
+        "nonsense", "Some image that no reader can read is named with at least 99.99 % by both LeNets.",
+        "existence", _MODEL, "unrecognisable images with 99.99 % or more from both", "section 3.5", CERTAIN,
+        scale="log-odds",
+    ),
+    Claim(
         "base", "Another LeNet is 99 % sure of the same class more often than of any class in random images.",
         "direction", _MODEL, "", "asked here: a base rate", 0.0, scale="share",
     ),
@@ -45,10 +51,10 @@ CLAIMS = (
 
 
 def units(effort: Effort, seeds: range) -> list[Unit]:
-    """One unit a LeNet that images are made for."""
+    """One unit a LeNet that images are made for; two in a row share a network."""
     iterations, generations = effort.pick(60, 2000, 10_000), effort.pick(6, 200)
-    return [Unit(f"model-{seed:02d}", partial(ask, seed=seed, iterations=iterations, generations=generations))
-            for seed in seeds]  # fmt: skip
+    return [Unit(f"model-{seed:02d}", partial(ask, seed=seed, iterations=iterations, generations=generations),
+                 frozenset({f"transfer/lenet-{seed}", f"transfer/lenet-{seed + 1}"})) for seed in seeds]  # fmt: skip
 
 
 def ask(folder: Path, seed: int, iterations: int, generations: int) -> dict[str, Any]:
@@ -65,6 +71,7 @@ def ask(folder: Path, seed: int, iterations: int, generations: int) -> dict[str,
         "same": own_odds(same, shown), "other": own_odds(other, shown),
         "random_same": rate(odds(same, random).amax(1).tolist()),
         "random_other": rate(odds(other, random).amax(1).tolist()),
+        **read(own.labels, shown),
         "natural_same": agreement(own, same, samples), "natural_other": agreement(own, other, samples),
     }  # fmt: skip
 
@@ -105,13 +112,45 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     base = tuple(rate(one["same"]) - one["random_same"] for one in units)
     nearer = tuple(rate(one["same"]) - rate(one["other"]) for one in units)
     values = {"same": both["same"], "other": both["other"], "tuned": tuned, "base": base, "nearer": nearer}
-    return {name: Measured(found, where, short) for name, found in values.items()}
+    asked = units[0]["readers"]
+    read_by, missing = f"{where}, read by {', '.join(asked)}", "" if len(asked) > 1 else NO_READERS
+    return {
+        **{name: Measured(found, where, short) for name, found in values.items()},
+        "nonsense": Measured(_unreadable(units), read_by if asked else where, short, missing),
+    }
+
+
+def _unreadable(units: Sequence[Mapping[str, Any]]) -> tuple[float, ...]:
+    """Of each model with an image that no reader reads as its class, the best of these by both LeNets."""
+    best = []
+    for one in units:
+        none = _by_readers(one)[1]
+        best += [max(min(one["own"][c], one["same"][c]) for c in none)] if none else []
+    return tuple(best)
+
+
+def _by_readers(one: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """Classes whose image every reader reads, and those whose image none does; neither where nobody can say."""
+    found = seen(one, range(len(one["own"])))
+    if found is None:
+        return [], []
+    return found.every.nonzero().flatten().tolist(), (~found.some).nonzero().flatten().tolist()
 
 
 def figures(data: Data) -> list[Figure]:
     """Rates by kind of image, and the images themselves with what each network says."""
     units = list(data.values())
+    apart = [_by_readers(one) for one in units]
     rows = [
+        *(
+            Strip(
+                f"{words}, another LeNet",
+                tuple(
+                    rate([one["same"][c] for c in by[which]]) for one, by in zip(units, apart, strict=True) if by[which]
+                ),
+            )
+            for which, words in ((0, "read by all"), (1, "read by none"))
+        ),
         Strip("evolved, another LeNet", tuple(rate(one["same"]) for one in units)),
         Strip("evolved, another network", tuple(rate(one["other"]) for one in units)),
         Strip("random, another LeNet", tuple(one["random_same"] for one in units)),
@@ -139,7 +178,7 @@ EXPERIMENT = Experiment(
         "Networks are trained for 2,000 batches of 64 images (10,000 with --full), not until 0.94 % error.",
         "The other architecture is a fully connected network; the paper does not say which it took for MNIST.",
         "Natural images are a hundred of the test set; random ones are of the same encoding, and count for any class.",
-        "Which of the images a person can read is not told apart here.",
+        "Readers in place of people: an image that some of them read and others do not counts for neither side.",
     ),
     cost="13 LeNets and 12 other networks trained, 12 runs of 40,200 evaluations; about 12 minutes on one core",
     units=units,

@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels, quantise
 from trompe.core.types import Classwise, Images, Levels, Outputs, Rows
-from trompe.guards.scale import Scale
+from trompe.guards.scale import Parts, Scale
 
 _ERROR = 1e-10
 """Of sums of terms without a sign, relative to their size, in float64: more than any that is formed here.
@@ -115,6 +116,17 @@ class CertifiedGuard:
         """sha256 over images and numbers."""
         head = repr((tuple(self.trusted.shape), self.counts, self.bound, self.median, self.reach))
         return hashlib.sha256(head.encode() + self.trusted.contiguous().numpy().tobytes()).hexdigest()
+
+    def parts(self) -> Parts:
+        """Numbers and arrays from which `from_parts` makes an equal guard."""
+        numbers = {"counts": list(self.counts), "bound": self.bound, "median": self.median, "reach": self.reach}
+        return {**numbers, "data": self.data}, {"trusted": self.trusted}
+
+    @classmethod
+    def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Self:
+        """What `parts` gave."""
+        bounds = (numbers["bound"], numbers["median"], numbers["reach"])
+        return cls(arrays["trusted"], tuple(numbers["counts"]), *bounds, numbers["data"])
 
 
 def fit_certified(  # noqa: PLR0913  one for each thing a guard is made of

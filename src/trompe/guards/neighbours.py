@@ -1,7 +1,9 @@
 """A guard that asks whether an input looks like some trusted image of the very class that is bid for."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float64
@@ -10,7 +12,7 @@ from torch import Tensor
 from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels
 from trompe.core.types import Classwise, Images, Levels, Outputs, Rows
-from trompe.guards.scale import Scale
+from trompe.guards.scale import Parts, Scale, scale_numbers, scales_from
 
 _SMALL = 1e-6
 _AT_ONCE = 512
@@ -76,6 +78,16 @@ class NeighbourGuard:
         head = repr((tuple(self.trusted.shape), self.counts, self.scales))
         return hashlib.sha256(head.encode() + self.trusted.contiguous().numpy().tobytes()).hexdigest()
 
+    def parts(self) -> Parts:
+        """Numbers and arrays from which `from_parts` makes an equal guard."""
+        numbers = {"counts": list(self.counts), "scales": scale_numbers(self.scales), "data": self.data}
+        return numbers, {"trusted": self.trusted}
+
+    @classmethod
+    def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Self:
+        """What `parts` gave."""
+        return cls(arrays["trusted"], tuple(numbers["counts"]), scales_from(numbers["scales"]), numbers["data"])
+
 
 def fit_neighbours(
     images: Levels, classes: Rows, labels: int, *, false_alarms: float = 0.01, data: str = "unnamed"
@@ -98,9 +110,25 @@ def fit_neighbours(
         raise BadInput(
             expected="at least four trusted images of every class", got=f"{least}", where="guard", do="Give more."
         )
-    kept, held = [part[::2] for part in parts], [part[1::2] for part in parts]
-    trusted, counts = torch.cat(kept), tuple(len(part) for part in kept)
-    bare = NeighbourGuard(trusted, counts, (Scale(0.0, 1.0),) * labels, data)
+    return neighbours_of([part[::2] for part in parts], [part[1::2] for part in parts], false_alarms, data)
+
+
+def neighbours_of(
+    kept: Sequence[Tensor], held: Sequence[Tensor], false_alarms: float, data: str = "unnamed"
+) -> NeighbourGuard:
+    """A guard that knows some images of each class, with its scales from others.
+
+    Args:
+        kept: Bytes, of each class at least one.
+        held: Bytes, of each class at least two.
+        false_alarms: Share of those that is refused, of each class.
+        data: Name of the images.
+
+    Raises:
+        BadInput: The images are all alike.
+    """
+    trusted, counts = torch.cat(list(kept)), tuple(len(part) for part in kept)
+    bare = NeighbourGuard(trusted, counts, (Scale(0.0, 1.0),) * len(counts), data)
     scales = tuple(
         Scale.of(torch.cat([bare.nearest(from_levels(chunk))[:, c] for chunk in part.split(_AT_ONCE)]), false_alarms)
         for c, part in enumerate(held)

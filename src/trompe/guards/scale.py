@@ -1,12 +1,18 @@
 """From any score to slack: 0 at the threshold, 1 at the median natural input."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from trompe.core.errors import BadInput
+from trompe.core.types import Classwise, Rows
+
+Parts = tuple[dict[str, Any], dict[str, Tensor]]
+"""What a guard is made of: numbers and names, JSON-ready, and arrays."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +65,44 @@ class Scale:
     def slack(self, scores: Tensor) -> Tensor:
         """Scores on this scale; of any shape."""
         return (scores - self.threshold) / (self.median - self.threshold)
+
+
+def on_scales(scores: Classwise, scales: Sequence[Scale]) -> Classwise:
+    """Every class's scores on its own scale, shape (n, classes); scores of shape (n, 1) are those of every class."""
+    low = torch.tensor([scale.threshold for scale in scales], dtype=torch.float64)
+    middle = torch.tensor([scale.median for scale in scales], dtype=torch.float64)
+    return (scores.to(torch.float64) - low) / (middle - low)
+
+
+def scales_of(scores: Classwise, classes: Rows, labels: int, false_alarms: float) -> tuple[Scale, ...]:
+    """A scale for every class from natural inputs, asked about their own classes.
+
+    Each class has its own where it has at least ``1 / false_alarms`` inputs; otherwise all share one, since so few say
+    nothing of so rare an event.
+
+    Args:
+        scores: Shape (n, labels), or (n, 1) where the score is blind to the class: then there is one scale.
+        classes: Int64, shape (n,).
+        labels: How many classes there are.
+        false_alarms: Share of the inputs that is refused.
+
+    Raises:
+        BadInput: The share is out of range, or the scores do not tell inputs apart.
+    """
+    blind = scores.shape[1] == 1
+    own = scores[:, 0] if blind else scores.gather(1, classes.unsqueeze(1)).squeeze(1)
+    own = own.detach().to(torch.float64)
+    parts = [own[classes == c] for c in range(labels)]
+    if blind or min(map(len, parts)) * false_alarms < 1.0:
+        return (Scale.of(own, false_alarms),) * labels
+    return tuple(Scale.of(part, false_alarms) for part in parts)
+
+
+def scales_from(numbers: Sequence[Sequence[float]]) -> tuple[Scale, ...]:
+    """Scales from pairs of threshold and median."""
+    return tuple(Scale(float(low), float(middle)) for low, middle in numbers)
+
+
+def scale_numbers(scales: Sequence[Scale]) -> list[list[float]]:
+    """Pairs of threshold and median, from which `scales_from` makes equal scales."""
+    return [[scale.threshold, scale.median] for scale in scales]

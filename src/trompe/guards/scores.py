@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float64
@@ -11,7 +12,7 @@ from torch import Tensor
 from trompe.core.check import check_name
 from trompe.core.numerics import VALUE_LIMIT, Link, log_odds
 from trompe.core.types import Classwise, Images, Outputs, Rows
-from trompe.guards.scale import Scale
+from trompe.guards.scale import Parts, Scale, scales_from
 
 Score = Callable[[Tensor, Link], Classwise]
 
@@ -38,6 +39,8 @@ def margin(logits: Tensor, link: Link) -> Classwise:
 def energy(logits: Tensor, link: Link) -> Classwise:
     """Log sum exp of all logits, for every class alike: this guard is blind to the class.
 
+    Of a generative classifier (`trompe.targets.generative`) it is log p(x).
+
     Reference: Liu 2020.
     """
     del link
@@ -45,7 +48,30 @@ def energy(logits: Tensor, link: Link) -> Classwise:
     return z.logsumexp(1, keepdim=True).expand_as(z)
 
 
-SCORES: Mapping[str, Score] = {"maximum-probability": maximum_probability, "margin": margin, "energy": energy}
+def logit(logits: Tensor, link: Link) -> Classwise:
+    """Logit of the class that is asked about; of a generative classifier log p(x, c)."""
+    del link
+    return logits.to(torch.float64)
+
+
+def entropy(logits: Tensor, link: Link) -> Classwise:
+    """Minus the logarithm of the entropy of all probabilities, for every class alike: blind to the class.
+
+    The entropy itself is 0 to the last bit wherever a network is sure; its logarithm is not.
+    """
+    odds = maximum_probability(logits, link)
+    surprise = torch.nn.functional.softplus(-odds)
+    each = (-surprise).exp() * surprise
+    if link == "independent":  # a yes or no each: both answers surprise
+        other = torch.nn.functional.softplus(odds)
+        each = each + (-other).exp() * other
+    return -(each.sum(1, keepdim=True) + 1e-300).log().expand_as(each)
+
+
+SCORES: Mapping[str, Score] = {
+    "maximum-probability": maximum_probability, "margin": margin, "energy": energy, "entropy": entropy,
+    "logit": logit,
+}  # fmt: skip
 """What `ScoreGuard` can look at, by name; higher is more natural."""
 
 
@@ -88,6 +114,18 @@ class ScoreGuard:
     def fingerprint(self) -> str:
         """sha256 over all of it."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
+
+    def parts(self) -> Parts:
+        """Numbers and arrays from which `from_parts` makes an equal guard."""
+        numbers = {"score": self.score, "scales": [[self.scale.threshold, self.scale.median]], "link": self.link}
+        return {**numbers, "data": self.data}, {}
+
+    @classmethod
+    def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Self:
+        """What `parts` gave."""
+        del arrays
+        (scale,) = scales_from(numbers["scales"])
+        return cls(str(numbers["score"]), scale, numbers["link"], numbers["data"])
 
 
 def fit_score(  # noqa: PLR0913  one for each thing a guard is made of

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import torch
+from torch import Tensor
+
+from trompe.core.errors import BadInput
 from trompe.measure.statistics import Share, wilson
 
 BINS = 15
@@ -79,3 +83,34 @@ def odds_that_pass(answers: Sequence[Answer], share: float = 0.95) -> float | No
 def _probability(answer: Answer) -> float:
     odds = answer.log_odds
     return 1.0 / (1.0 + math.exp(-odds)) if odds > -700.0 else 0.0
+
+
+def auroc(higher: Tensor, lower: Tensor) -> float:
+    """Chance that one of the first is above one of the second, a tie counting half: exact, from ranks.
+
+    Only the order of the scores matters, so log-odds in float64 are to be given and never probabilities: those are
+    exactly 1 long before their order ends, and ties would stand for what was told apart.
+
+    Args:
+        higher: Scores that should be the higher ones, shape (n,), at least one.
+        lower: Those that should be lower, shape (m,), at least one.
+
+    Raises:
+        BadInput: One of both is empty, or a score is not a number.
+
+    Example:
+        >>> auroc(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]))
+        0.875
+    """
+    both = torch.cat([higher, lower]).to(torch.float64)
+    if not len(higher) or not len(lower) or bool(both.isnan().any()):
+        raise BadInput(
+            expected="scores of both kinds, all of them numbers",
+            got=f"{len(higher)} and {len(lower)}, {int(both.isnan().sum())} of them not numbers",
+            where="AUROC",
+            do="Give at least one score of each kind.",
+        )
+    _, place, counts = both.unique(sorted=True, return_inverse=True, return_counts=True)
+    middle = counts.cumsum(0).to(torch.float64) - (counts - 1).to(torch.float64) / 2.0  # mid-ranks, from 1
+    n, m = len(higher), len(lower)
+    return float((middle[place[:n]].sum() - n * (n + 1) / 2.0) / (n * m))

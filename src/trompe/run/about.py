@@ -17,7 +17,7 @@ SCHEMA_VERSION = 2
 RESULTS_VERSION = 1
 """Of ``results.json``."""
 
-_ENGINES = ("onnxruntime", "openvino")
+_ENGINES = ("onnxruntime", "openvino", "ray")
 
 NOT_MEASURED = "not measured"
 NOT_SET = "not set"

@@ -1,8 +1,8 @@
 """What readers said of a run's kept images, and what that comes to: a range wherever they differ."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ class Reads:
         independent: Of those that share nothing with the target's guard: only they are counted.
         said: By kept image and reader, the class that was read, or ``"none"``.
         about: What a run keeps of each reader: name, uses, fingerprint, calibration.
+        people: By kept image, what most people saw, where people were asked: it takes the place of what machines said.
     """
 
     run: Run
@@ -38,6 +39,15 @@ class Reads:
     independent: tuple[str, ...]
     said: dict[Key, dict[str, str]]
     about: tuple[dict[str, Any], ...]
+    people: dict[Key, str] = field(default_factory=dict)
+
+    def with_people(self, seen: Iterable[tuple[int, int, float, str]]) -> "Reads":
+        """The same where people's word goes before that of machines, by both rules, on the images they looked at.
+
+        Args:
+            seen: Search, niche, level (0 for the strongest), and the class that most saw there, or ``"none"``.
+        """
+        return replace(self, people={(search, niche, level): label for search, niche, level, label in seen})
 
     @cached_property
     def lacking(self) -> str:
@@ -65,7 +75,7 @@ class Reads:
         own = {"any": None, "first": level, "strongest": 0.0}[which]
         sure = {key: value for key, value in self.run.judgements().items()
                 if value >= odds and own in (None, key[2])}  # fmt: skip
-        reads = {key: [said[name] for name in self.independent] for key, said in self.said.items()}
+        reads = {key: self._heard(key) for key in self.said}
         searches = [row for row in _searches(self.run) if method in ("", row.method)]
         rows = attacked(searches, sure, reads, spared=self._spared)
         found = measure(rows, _LEAST, self.independent)
@@ -73,11 +83,16 @@ class Reads:
 
     def seen(self, key: Key, label: str) -> str:
         """How the independent readers read an image: ``readable``, ``unreadable``, ``disagree``; empty: not asked."""
-        said = [self.said[key][name] for name in self.independent] if key in self.said else []
+        said = self._heard(key) if key in self.said else []
         if not said or self.lacking:
             return ""
         reading = said.count(label)
         return "readable" if reading == len(said) else "unreadable" if not reading else "disagree"
+
+    def _heard(self, key: Key) -> list[str]:
+        if key in self.people:
+            return [self.people[key]] * len(self.independent)
+        return [self.said[key][name] for name in self.independent]
 
     @property
     def _spared(self) -> set[str]:

@@ -98,7 +98,7 @@ def results(run: Run) -> dict[str, Any]:
             _class_entry(run, record, judgements) | _superclasses(run, record, told) | _reads_entry(run, record, reads)
             for record in run.classes
         ],
-        "summary": {**_summary(run, judgements), **({"fooled": _fooled(run, reads)} if _asked(run) else {})},
+        "summary": {**_summary(run, judgements), **({"fooled": fooled(run, reads)} if _asked(run) else {})},
         **({"survival": [asdict(each) for each in survival]} if survival else {}),
         "measured": run.measured,
     }
@@ -145,8 +145,11 @@ def _said(reads: Reads, key: Key) -> dict[str, str] | str:
     return reads.said.get(key, NOT_MEASURED)
 
 
-def _fooled(run: Run, reads: Reads) -> dict[str, Any] | str:
-    """Fooled classes and open trials by level, then by method and by first or strongest image; or why not."""
+def fooled(run: Run, reads: Reads) -> dict[str, Any] | str:
+    """Fooled classes and open trials by level, then by method and by first or strongest image; or why not.
+
+    JSON-ready, as it stands in ``results.json``, and with people's word among the reads in ``people.json``.
+    """
     if reads.lacking:
         return f"{NOT_MEASURED}: {reads.lacking}"
     found = {f"{level:g}": measured for level in run.about.levels if isinstance(measured := reads.at(level), Measured)}

@@ -2,7 +2,9 @@
 
 from trompe.search.archive import Archive, Elites
 from trompe.search.ascend import ascend
+from trompe.search.asynchronous import evolve_asynchronously
 from trompe.search.choose import choose
+from trompe.search.cluster import CLUSTER, Cluster, ClusterHands, part_rows
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.evolve import evolve
 from trompe.search.judge import REMOTE, Judge, JudgeSettings, Slope
@@ -12,15 +14,19 @@ from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
 from trompe.search.squares import SQUARES, squares
 from trompe.search.starts import MATERIAL_STARTS, STARTS, Material
+from trompe.search.worker import Worker
 
 __all__ = [
     "BEGINNING",
+    "CLUSTER",
     "MATERIAL_STARTS",
     "REMOTE",
     "RULES",
     "SQUARES",
     "STARTS",
     "Archive",
+    "Cluster",
+    "ClusterHands",
     "Contest",
     "Elites",
     "EveryClass",
@@ -30,10 +36,13 @@ __all__ = [
     "Plan",
     "Slope",
     "Tally",
+    "Worker",
     "ascend",
     "choose",
     "evolve",
+    "evolve_asynchronously",
     "named_settings",
+    "part_rows",
     "reference_judge",
     "scatter",
     "search_judge",

@@ -64,8 +64,15 @@ class Archive(Generic[G]):
             TargetError: A bid is NaN.
         """
         old = self.elites
+<<<<<<< HEAD
         value = bids.value.amax(0)
         self._check(value, bids, candidates)
+=======
+        if not len(candidates):
+            return _nothing(candidates)
+        best = bids.value.argmax(0)  # the first of equals: documented, and held by a test
+        value = bids.value.gather(0, best.unsqueeze(0)).squeeze(0)
+>>>>>>> main
         won = (value > old.value).nonzero().flatten()
         best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
         rows, row = best.unique(return_inverse=True)
@@ -132,3 +139,9 @@ class Archive(Generic[G]):
                 where=f"candidate {int(candidates.ids[row])}",
                 do="Check the model for overflow on inputs of this kind.",
             )
+
+
+def _nothing(nobody: Candidates[G]) -> Wins[G]:
+    """What an offer of nobody changes."""
+    none, value = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.float64)
+    return Wins(none, none, value, nobody, none, none, none, value, nobody)

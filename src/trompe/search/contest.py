@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
-from typing import Generic
+from typing import Any, Generic, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from trompe.core.numerics import level_odds
 from trompe.core.types import Bids, Candidates, Encoding, G, Niches, Outputs, Rows, Step
 from trompe.search.archive import Archive
 from trompe.search.judge import Judge, with_threads
+from trompe.search.parts import Beating, only_own
 from trompe.search.starts import Material
 
 
@@ -107,6 +108,20 @@ BEGINNING = Tally()
 """Before the first step."""
 
 
+class Hands(Protocol):
+    """Others who express and judge candidates for a search, and send back those that beat what it holds."""
+
+    def judge(self, genomes: Any, value: Tensor, only: Rows | None = None) -> Beating:
+        """Those of the candidates whose bids may change the archive.
+
+        Args:
+            genomes: One a candidate.
+            value: Float64, shape (niches,), what the archive holds.
+            only: Int64, shape (n,), the one niche that each candidate bids for; by default each bids for all.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Contest(Generic[G]):
     """Where candidates are expressed, judged and bid for.
@@ -118,6 +133,7 @@ class Contest(Generic[G]):
         levels: Confidence levels that statistics count.
         spared: Names of niches that stay out of statistics: harmless classes, and the one for none of these.
         material: Images that some starts are made of, and that `hide` keeps away from.
+        hands: Others who judge in place of this process, where there are any.
     """
 
     encoding: Encoding[G]
@@ -126,6 +142,7 @@ class Contest(Generic[G]):
     levels: Sequence[float]
     spared: frozenset[str] = frozenset()
     material: Material | None = None
+    hands: Hands | None = None
 
     @cached_property
     def counted(self) -> Rows:
@@ -145,6 +162,7 @@ class Contest(Generic[G]):
         Returns:
             The step that happened, and where the search stands now.
         """
+<<<<<<< HEAD
         if len(genomes) > self.judge.rows and getattr(self.encoding, "paints_aside", False):
             candidates, outputs = self._judged_while_painting(genomes, parents, tally)
         else:
@@ -169,6 +187,13 @@ class Contest(Generic[G]):
                 outputs.append(self.judge.judge(images[-1]))
         ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes))
         return Candidates(ids, parents, genomes, torch.cat(images)), Outputs.join(outputs)
+=======
+        if self.hands is not None:
+            found = self.hands.judge(genomes, archive.elites.value, only)
+            return self.settle(archive, genomes, parents, found, tally)
+        candidates = self.candidates(genomes, parents, tally)
+        return self.enter(archive, candidates, self.judge.judge(candidates.inputs), tally, only)
+>>>>>>> main
 
     def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
         """These genomes, expressed and numbered, to be judged next."""
@@ -188,11 +213,25 @@ class Contest(Generic[G]):
             tally: Where the search stood before, with the state and the gradient rows of the step that is made.
             only: Int64, shape (n,), the one niche that each candidate bids for; by default each bids for all.
         """
-        n = len(candidates)
-        bids = self.niches.bids(outputs, candidates.inputs)
-        if only is not None:
-            own = torch.zeros_like(bids.value, dtype=torch.bool).scatter(1, only.unsqueeze(1), value=True)
-            bids = Bids(bids.value.masked_fill(~own, -math.inf))
+        bids = only_own(self.niches.bids(outputs, candidates.inputs), only)
+        return self._offer(archive, candidates, bids, tally, len(candidates))
+
+    def settle(self, archive: Archive[G], genomes: G, parents: Tensor, found: Beating, tally: Tally) -> Hold[G]:
+        """Offer what others found to the archive; the same step as `hold` would have made.
+
+        Args:
+            archive: Changed in place.
+            genomes: One a candidate, of all that were judged.
+            parents: Int64, shape (n, 2), -1 where there is none.
+            found: Those of them that count.
+            tally: As for `enter`.
+        """
+        rows = found.rows
+        candidates = Candidates(tally.evaluations + rows, parents[rows], genomes.take(rows), found.inputs)
+        return self._offer(archive, candidates, found.bids, tally, len(genomes))
+
+    def _offer(self, archive: Archive[G], candidates: Candidates[G], bids: Bids, tally: Tally, n: int) -> Hold[G]:
+        """Let candidates compete; so many were judged."""
         wins = archive.offer(candidates, bids)
         after = replace(
             tally,

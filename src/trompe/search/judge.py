@@ -1,17 +1,22 @@
 """The seam between searching and judging: one engine, one batch size, one thread count, chosen once and stored."""
 
 import math
+<<<<<<< HEAD
 import sys
+=======
+import warnings
+>>>>>>> main
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from trompe.core.check import check_outputs
-from trompe.core.errors import TargetError
+from trompe.core.errors import Notice, TargetError
 from trompe.core.numerics import from_levels
 from trompe.core.types import Images, Outputs, Target
 
@@ -59,17 +64,41 @@ class Slope:
     gradient: Images
 
 
+@dataclass(eq=False)
+class Room:
+    """How often the batch of a judge was halved because there was no memory left on a GPU.
+
+    Attributes:
+        halved: So often.
+        notices: What was said of it.
+    """
+
+    halved: int = 0
+    notices: list[str] = field(default_factory=list)
+
+    def rows(self, batch: int) -> int:
+        """Rows a call that there is room for, of a batch of so many."""
+        return -(-batch >> self.halved)
+
+
 @dataclass(frozen=True, eq=False)
 class Judge:
     """A target behind a fixed way of asking it: the same image gets the same bits, wherever in a batch it stands.
 
+    Where a GPU has no room for a batch, it is halved until there is, for good, and a `Notice` says so: from then on the
+    last bits may be others than those of another run.
+
     Attributes:
         target: The classifier.
         settings: How it is asked.
+        abreast: Batches that are computed at the same time, each in a thread of Python's own; the bits are the same.
+        room: What has become of its batches.
     """
 
     target: Target
     settings: JudgeSettings
+    abreast: int = 1
+    room: Room = field(default_factory=Room)
 
     def judge(self, inputs: Images) -> Outputs:
         """What the target says of each input, checked at the door.
@@ -78,7 +107,15 @@ class Judge:
             TargetError: The answers have the wrong shape or are not numbers.
         """
         with torch.inference_mode(), with_threads(self.settings.threads):
-            return self._answers(inputs)
+            batches = inputs.split(self.settings.batch)
+            if self.abreast == 1 or len(batches) < 2:
+                return self._answers(inputs)
+            with ThreadPoolExecutor(self.abreast, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                return Outputs.join(list(pool.map(self._alone, batches)))
+
+    def _alone(self, batch: Images) -> Outputs:
+        with torch.inference_mode():  # which is a matter of each thread
+            return self._answers(batch)
 
     def slope(self, inputs: Images, height: Callable[[Outputs], Tensor]) -> "Slope":
         """What the target says of each input, and which way is up there.
@@ -135,11 +172,34 @@ class Judge:
             outputs = self.target.judge(inputs)
             check_outputs(outputs, len(inputs), self.target.labels, f"target {self.target.name}")
             return outputs
-        parts = [self._ask(batch) for batch in inputs.split(self.settings.batch)]
-        return parts[0] if len(parts) == 1 else Outputs.join(parts)
+        while True:
+            rows = self.room.rows(self.settings.batch)
+            try:
+                parts = [self._ask(batch, rows) for batch in inputs.split(rows)]
+            except torch.OutOfMemoryError as cause:
+                self._halve(rows, cause)
+                continue
+            return parts[0] if len(parts) == 1 else Outputs.join(parts)
 
-    def _ask(self, batch: Images) -> Outputs:
-        n, size = len(batch), self.settings.batch
+    def _halve(self, rows: int, cause: RuntimeError) -> None:
+        """Go on with half as many rows a call; a single one cannot be halved."""
+        if rows == 1:
+            raise TargetError(
+                expected="a GPU with room for one image",
+                got="no memory left on it",
+                where=f"target {self.target.name}",
+                do="Free the GPU, or hide it (CUDA_VISIBLE_DEVICES=); what was recorded is kept: go on with --resume.",
+            ) from cause
+        self.room.halved += 1
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+        fewer = self.room.rows(self.settings.batch)
+        said = f"no memory left on the GPU for {rows} images of {self.target.name} at a time: {fewer} from here on"
+        self.room.notices.append(said)
+        warnings.warn(said, Notice, stacklevel=2)
+
+    def _ask(self, batch: Images, size: int) -> Outputs:
+        n = len(batch)
         if n < size:
             batch = torch.cat([batch, batch[-1:].expand(size - n, *batch.shape[1:])])
         outputs = self.target.judge(batch)

@@ -4,8 +4,10 @@ from dataclasses import replace
 from math import prod
 
 from trompe.core.types import Target
+from trompe.search.cluster import CLUSTER
 from trompe.search.judge import Judge, JudgeSettings
 from trompe.targets.engines import ENGINES, engine_target, own_engine
+from trompe.targets.torch import TorchTarget
 
 _BYTES = 2_500_000
 """Of images in a batch of the reference, about: 4 of 224 x 224 in colour, which took a third of the time of 50."""
@@ -23,7 +25,8 @@ def search_judge(target: Target, settings: JudgeSettings) -> Judge:
     """
     if settings.counts:  # whatever the run calls it: targets of other kinds come in one engine only
         settings = reference_settings(target, settings)
-    return Judge(engine_target(target, settings), settings)
+    asked = reference_settings(target, settings) if settings.engine == CLUSTER else settings  # each worker's own
+    return Judge(engine_target(target, asked), settings)
 
 
 def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
@@ -33,18 +36,23 @@ def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
         target: As it was loaded.
         settings: Of the run.
     """
-    return search_judge(target, reference_settings(target, settings))
+    asked = reference_settings(target, settings)
+    judge = search_judge(target, asked)
+    apart = isinstance(judge.target, TorchTarget) and not judge.target.declared.layer
+    return replace(judge, abreast=settings.threads) if apart and asked.threads < settings.threads else judge
 
 
 def reference_settings(target: Target, settings: JudgeSettings) -> JudgeSettings:
     """These settings with the target's own engine in float32.
 
     Where another engine searches, in batches no larger than what is computed on the way stays in memory from one call
-    to the next: of large images torch otherwise spends most of its time getting pages from the system.
+    to the next: of large images torch otherwise spends most of its time getting pages from the system. Each of them
+    is computed by one thread, and several at the same time: threads that share small batches mostly wait.
     """
     own = own_engine(target)
     batch = settings.batch if settings.counts else min(settings.batch, max(1, _BYTES // (4 * prod(target.spec.shape))))
-    return replace(settings, batch=batch, engine=own, precision="float32", reference=own)
+    threads = 1 if own == "torch" and not settings.counts else settings.threads
+    return replace(settings, batch=batch, threads=threads, engine=own, precision="float32", reference=own)
 
 
 def named_settings(target: Target, name: str | None, batch: int, threads: int) -> JudgeSettings:
@@ -52,10 +60,12 @@ def named_settings(target: Target, name: str | None, batch: int, threads: int) -
 
     Args:
         target: As it was loaded.
-        name: A key of `ENGINES`; None for the target's own engine.
+        name: A key of `ENGINES`, or `CLUSTER`; None for the target's own engine.
         batch: Rows a call.
         threads: That compute it.
     """
     own = own_engine(target)
+    if name == CLUSTER:
+        return JudgeSettings(batch, threads, CLUSTER, "float32", own)
     engine, precision = ENGINES[name] if name else (own, "float32")
     return JudgeSettings(batch, threads, engine, precision, own)

@@ -146,7 +146,8 @@ def gather(
     return Evidence(
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
-        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run), reads=reads_of(run),
+        verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
+        reads=reads_of(run).with_people(people.reads() if people else ()),
         people=people, transfers=_transfers(run), said=said,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from trompe.measure.surviving import as_recorded
 from trompe.run import Run
 from trompe.search import REMOTE, JudgeSettings, reference_judge
 from trompe.targets import bundled_targets, load_target
+from trompe.targets.ready import beside
 from trompe.targets.trained import CARD, Card, read_card, read_samples
 
 PAIRS = {
@@ -99,7 +100,7 @@ def own_network(run: Run) -> Network:
     if judge.engine == REMOTE:  # whoever allowed a search of so many rows did not allow a page to send more
         return Network(recorded["name"], None, judge, "the target is a remote service, which a page does not ask")
     try:
-        target = as_recorded(load_target(recorded["text"]), recorded)
+        target = as_recorded(load_target(recorded["text"], beside(recorded)), recorded)
     except TrompeError:
         return Network(recorded["name"], None, judge, "the target cannot be loaded by its name")
     if target.fingerprint() != recorded["fingerprint"]:

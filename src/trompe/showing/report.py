@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from trompe.run import open_run
+from trompe.run import Run, open_run
 from trompe.run.folder import write_whole
+from trompe.run.reads import reads_of
+from trompe.run.results import fooled
 from trompe.run.sheet import contact_sheet, png
 from trompe.settings import ReportSettings
 from trompe.showing.evidence import gather
@@ -34,14 +36,14 @@ def report(settings: ReportSettings) -> Path:
     page = render(gather(run, public=settings.public, second=settings.second, people=asked))
     folder = Path(settings.out or run.folder)
     if asked is not None:
-        write_whole(folder / PEOPLE, _people_file(asked, public=settings.public))
+        write_whole(folder / PEOPLE, _people_file(run, asked, public=settings.public))
     write_whole(folder / SHEET, png(contact_sheet(run)))
     write_whole(folder / PAGE, page.encode())
     return folder / PAGE
 
 
-def _people_file(asked: People, *, public: bool) -> bytes:
-    content = asked.describe()
+def _people_file(run: Run, asked: People, *, public: bool) -> bytes:
+    content = asked.describe() | {"fooled": fooled(run, reads_of(run).with_people(asked.reads()))}
     if public:
         for rater in (*content["raters"], *content["apart"]):
             del rater["name"]

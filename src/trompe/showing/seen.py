@@ -15,7 +15,9 @@ def seen_words(evidence: Evidence, key: Key, label: str) -> str:
 
 def read_as(evidence: Evidence, key: Key) -> str:
     """What every reader reads in a picture; that it was not measured where none was asked."""
-    said = evidence.reads.said.get(key)
+    said = dict(evidence.reads.said.get(key, {}))
+    if key in evidence.reads.people:
+        said["people"] = evidence.reads.people[key]
     return ", ".join(f"{name}: {label}" for name, label in said.items()) if said else not_measured()
 
 
@@ -29,6 +31,8 @@ def fooled_sentence(evidence: Evidence, found: Measured) -> str:
     words = f"{say_classes(found)} {_are(found.pairs.high.of)} fooled at {say_level(found.level)}: {_ends(found)}."
     if found.pairs.disagree:
         words += " The readers disagree, and only people can settle it."
+    if decided := sum(key in evidence.reads.said for key in evidence.reads.people):
+        words += f" Of {say_count(decided)} of the pictures, people decided."
     if evidence.run.repeats > 1:
         words += f" Open trials, a class and a seed: {say_range(found.open)}."
     return words
@@ -41,9 +45,9 @@ def _are(of: int) -> str:
 def _ends(found: Measured) -> str:
     low, high = found.pairs.low.count, found.pairs.high.count
     if low == high:
-        none = "every such picture is read as its class by every machine reader"
-        return "each with a picture that no machine reader reads as the class" if low else none
+        none = "every such picture is read as its class by every reader"
+        return "each with a picture that no reader reads as the class" if low else none
     return (
-        f"{say_count(low)} with a picture that no machine reader reads as the class, {say_count(high)} with one that "
-        "not every machine reader does"
+        f"{say_count(low)} with a picture that no reader reads as the class, {say_count(high)} with one that "
+        "not every reader does"
     )

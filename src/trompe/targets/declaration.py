@@ -104,6 +104,7 @@ class Declaration:
             `Outputs.features`; "" for none.
         superclasses: By name, labels that together are one thing (every breed is a dog); or the path of a TOML file
             that says so. A label may be in several, or in none.
+        guard: Folder of a guard that `trompe guard` wrote, which stands in front of the model; "" for none.
         trust: Types that a stored scikit-learn estimator may hold beyond the plain ones, and architectures
             ``package.module:factory`` that a trained folder may run.
         request: How a URL is asked.
@@ -124,6 +125,7 @@ class Declaration:
     abstain: str = ""
     layer: str = ""
     superclasses: Mapping[str, tuple[str, ...]] | str = field(default_factory=dict)
+    guard: str = ""
     trust: tuple[str, ...] = ()
     request: Request = field(default_factory=Request)
 
@@ -177,7 +179,9 @@ def read_declaration(path: Path) -> Declaration:
             do="Write one with `trompe inspect TARGET --save FILE`.",
         ) from cause
     found = parse_declaration(content, str(path))
-    beside = {"model": found.model, "labels": found.labels, "superclasses": found.superclasses}
+    beside = {
+        "model": found.model, "labels": found.labels, "superclasses": found.superclasses, "guard": found.guard,
+    }  # fmt: skip
     moved = {
         key: str(path.parent / value)
         for key, value in beside.items()
@@ -185,7 +189,8 @@ def read_declaration(path: Path) -> Declaration:
     }
     labels = read_labels(moved.get("labels", found.labels))
     superclasses = read_superclasses(moved.get("superclasses", found.superclasses))
-    return replace(found, model=moved.get("model", found.model), labels=labels, superclasses=superclasses)
+    model, guard = moved.get("model", found.model), moved.get("guard", found.guard)
+    return replace(found, model=model, guard=guard, labels=labels, superclasses=superclasses)
 
 
 def write_declaration(path: Path, declaration: Declaration, heading: str = "") -> None:

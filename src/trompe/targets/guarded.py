@@ -1,7 +1,7 @@
 """A guard in front of a classifier: both together are a target, so that every attack on it is an attack on both."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -11,9 +11,8 @@ from trompe.core.errors import TargetError
 from trompe.core.types import Guard, Images, Outputs, Target
 from trompe.targets import ready
 from trompe.targets.declaration import Declaration
+from trompe.targets.foreign import ForeignTarget
 
-_GIVES = frozenset({"logits", "inputs"})
-"""What a guard may need; features of an inner layer and gradients are not passed on yet."""
 LEAST = -1e4
 """Slack is not let below this: a guard that says -infinity where it refuses leaves nothing to climb, and is exposed by
 `trompe.verbs.probe`, but must not break a search."""
@@ -28,22 +27,25 @@ class Guarded:
     Attributes:
         target: The classifier.
         guard: Asked about its outputs and inputs.
+        file: Folder of the guard, where it came from one.
 
     Raises:
-        TargetError: The guard needs something that is not passed on.
+        TargetError: The guard needs something that this classifier does not give.
     """
 
     target: Target
     guard: Guard
+    file: str = ""
 
     def __post_init__(self) -> None:
-        lacking = sorted(self.guard.needs - _GIVES)
+        gives = given_by(self.target)
+        lacking = sorted(self.guard.needs - gives)
         if lacking:
             raise TargetError(
-                expected=f"a guard that needs nothing but {' and '.join(sorted(_GIVES))}",
-                got=f"one that needs {', '.join(lacking)}",
+                expected=f"a classifier that gives {' and '.join(sorted(self.guard.needs))}",
+                got=f"one that gives {', '.join(sorted(gives))}, but no {' and no '.join(lacking)}",
                 where=f"guard {self.guard.name} of target {self.target.name}",
-                do="Choose another guard.",
+                do="Name a torch module, for features with a declared layer, or choose another guard.",
             )
 
     @property
@@ -74,8 +76,9 @@ class Guarded:
 
     @property
     def declared(self) -> Declaration:
-        """The target's own."""
-        return ready.declared_of(self.target)
+        """The target's own, with this guard where it came from a file."""
+        own = ready.declared_of(self.target)
+        return replace(own, guard=self.file) if self.file else own
 
     @property
     def line(self) -> Any:
@@ -100,6 +103,13 @@ class Guarded:
             TargetError: The guard gives slack of another shape, or not a number.
         """
         outputs = self.target.judge(inputs)
+        if outputs.features is None and "features" in self.guard.needs:
+            raise TargetError(
+                expected="features of an inner layer",
+                got="outputs alone: this engine does not show inner layers",
+                where=f"guard {self.guard.name} of target {self.target.name}",
+                do="Leave --engine out, so that torch computes the network.",
+            )
         slack = self.guard.slack(outputs, inputs).to(torch.float64)
         if slack.shape != outputs.logits.shape or bool(slack.isnan().any()):
             raise TargetError(
@@ -115,7 +125,7 @@ class Guarded:
 
     def around(self, target: Target) -> "Guarded":
         """The same guard in front of another target."""
-        return Guarded(target, self.guard)
+        return replace(self, target=target)
 
     def fingerprint(self) -> str:
         """sha256 over those of the target and the guard."""
@@ -124,7 +134,17 @@ class Guarded:
 
 def guards_of(target: Target) -> tuple[Guard, ...]:
     """The guards in front of a target, the outermost first; empty where there are none."""
+    if isinstance(target, ready.LowestOfFive):
+        return guards_of(target.inner)
     return (target.guard, *guards_of(target.target)) if isinstance(target, Guarded) else ()
+
+
+def given_by(target: Target) -> frozenset[str]:
+    """What a guard may need of a target: ``inputs`` and ``logits``, of torch ``gradients``, of a layer ``features``."""
+    own = undefended(target)
+    own = getattr(own, "reference", own)  # of another engine, the network that it computes
+    gives = {"inputs", "logits"} | (set() if isinstance(own, ForeignTarget) else {"gradients"})
+    return frozenset(gives | ({"features"} if ready.declared_of(own).layer else set()))
 
 
 def undefended(target: Target) -> Target:

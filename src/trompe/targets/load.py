@@ -6,12 +6,14 @@ from importlib import import_module
 from pathlib import Path
 
 from trompe.core.check import check_name
-from trompe.core.errors import TargetError
+from trompe.core.errors import BadInput, TargetError
 from trompe.core.types import Target
+from trompe.guards.store import GuardCard, check_fits, load_guard, read_card
 from trompe.targets.access import Access
 from trompe.targets.callables import from_factory, from_object
 from trompe.targets.declaration import ENDING, Declaration, read_declaration
 from trompe.targets.foreign import check_declared_labels
+from trompe.targets.guarded import Guarded
 from trompe.targets.preprocessing import PLAIN
 from trompe.targets.trained import CARD, load_trained
 
@@ -35,28 +37,56 @@ def load_target(what: object, declared: Declaration | None = None, access: Acces
     A text is one of: a bundled name; ``efficientnet-lite0`` to ``-lite2`` (extra ``imagenet``); a folder that `trompe
     train` wrote; a target file ``model.toml``; ``model.onnx``; ``model.skops``; ``http://...`` or ``https://...``;
     ``torchvision:NAME``, ``timm:NAME``, ``hf:ORG/NAME``; ``package.module:factory``, which runs that code. An object is
-    a target, a torch module, a fitted estimator, or a callable on arrays.
+    a target, a torch module, a fitted estimator, or a callable on arrays. A declared guard stands in front of it.
 
     Args:
         what: The text, or the object.
-        declared: Shape, labels, preprocessing, ...; where a target file is named, that file says them.
+        declared: Shape, labels, preprocessing, ...; where a target file is named, that file says them, but for a guard:
+            the one that is given here takes the place of the file's.
         access: How often a server may be asked, and what to show it; only matters where TARGET is behind a URL.
 
     Raises:
-        BadInput: No such name; the nearest one is suggested.
+        BadInput: No such name; the nearest one is suggested. Or the guard was fitted for another classifier.
+        DataError: The guard is missing or damaged.
         TargetError: The model is damaged, is of an unsafe kind, or does not answer as declared.
     """
-    declared = declared or Declaration()
+    declared, name = declared or Declaration(), ""
+    if isinstance(what, str | Path) and str(what).lower().endswith(ENDING):
+        file, name = read_declaration(Path(what)), Path(what).stem
+        check_model(file, str(what))
+        guard = declared.guard or file.guard
+        declared, what = replace(file, trust=(*file.trust, *declared.trust), guard=guard), file.model
+    card = read_card(Path(declared.guard)) if declared.guard else None
+    target = _open(what, _looking(replace(declared, guard=""), card), access)
+    if name and hasattr(target, "__dataclass_fields__"):
+        target = replace(target, name=name)  # type: ignore[type-var]
+    return target if card is None else _behind(target, card, Path(declared.guard))
+
+
+def _looking(declared: Declaration, card: GuardCard | None) -> Declaration:
+    """With the inner layer declared that a guard looks at."""
+    if card is None or not card.layer or declared.layer == card.layer:
+        return declared
+    if declared.layer:
+        raise BadInput(
+            expected=f"the layer {card.layer}, which the guard looks at",
+            got=f"layer = {declared.layer!r}",
+            where="target file",
+            do="Leave the layer out.",
+        )
+    return replace(declared, layer=card.layer)
+
+
+def _behind(target: Target, card: GuardCard, folder: Path) -> Target:
+    check_fits(card, target, folder)
+    return Guarded(target, load_guard(folder, card), str(folder.resolve()))
+
+
+def _open(what: object, declared: Declaration, access: Access | None) -> Target:
+    """What `load_target` gives, without a guard in front of it."""
     if not isinstance(what, str | Path):
         return from_object(what, declared)
     text = str(what)
-    if text.lower().endswith(ENDING):
-        trust = declared.trust
-        declared = read_declaration(Path(text))
-        declared = replace(declared, trust=(*declared.trust, *trust))
-        check_model(declared, text)
-        found = load_target(declared.model, declared, access)
-        return replace(found, name=Path(text).stem) if hasattr(found, "__dataclass_fields__") else found  # type: ignore[type-var]
     if text.lower().startswith(("http://", "https://")):
         from trompe.targets.endpoint import open_endpoint
 

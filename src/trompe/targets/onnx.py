@@ -56,6 +56,9 @@ class OnnxModel:
         """
         return in_parts(batch, self.rows, self._ask)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self.graph, self.output, self.rows, self.threads)  # a session cannot leave its process
+
     def fingerprint(self) -> str:
         """Of the file."""
         return self.graph.digest
@@ -69,6 +72,10 @@ class OnnxModel:
     def _ask(self, batch: Tensor) -> Tensor:
         (answer,) = run(self.session, self.graph, batch, [self.output])
         return torch.from_numpy(as_rows(answer, len(batch)))
+
+
+def _reopened(graph: Graph, output: str, rows: int, threads: int) -> OnnxModel:
+    return OnnxModel(graph, output, rows, threads, open_session(graph, threads))
 
 
 def open_onnx(text: str, declared: Declaration) -> ForeignTarget:

@@ -10,6 +10,7 @@ from torch import Tensor
 from trompe.core.numerics import log_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs, Target
+from trompe.targets import guarded
 from trompe.targets.declaration import Declaration, read_superclasses
 from trompe.targets.foreign import ForeignTarget
 from trompe.targets.preflight import Finding, preflight, refuse_silence
@@ -147,6 +148,11 @@ def as_recorded(target: Target, recorded: Mapping[str, Any]) -> Target:
     return _corrected(target, floor, wavers="not-deterministic" in names)
 
 
+def beside(recorded: Mapping[str, Any]) -> Declaration:
+    """What a run's target was loaded with beside its text; ``recorded`` is what the run says of it."""
+    return Declaration(guard=str(recorded.get("declared", {}).get("guard", "")))
+
+
 def declared_of(target: Target) -> Declaration:
     """What is declared of a target; one that is an object of somebody's own vouches for its preprocessing itself."""
     declared = getattr(target, "declared", None)
@@ -155,11 +161,15 @@ def declared_of(target: Target) -> Declaration:
 
 def prepared_of(target: Target) -> Preprocessing:
     """What is done to an image before the model sees it: what was declared, or what the model's input demands."""
-    return target.prepared if isinstance(target, ForeignTarget) else declared_of(target).prepared
+    own = guarded.undefended(target)
+    return own.prepared if isinstance(own, ForeignTarget) else declared_of(own).prepared
 
 
 def with_preprocessing(target: Target, preprocessing: Preprocessing) -> Target | None:
     """The same model behind another preprocessing; None where it is inside the model and cannot be changed."""
+    if isinstance(target, guarded.Guarded):
+        changed = with_preprocessing(target.target, preprocessing)
+        return None if changed is None else target.around(changed)
     declared = replace(declared_of(target), preprocessing=preprocessing)
     if isinstance(target, ForeignTarget):
         return replace(target, declared=declared)
@@ -171,6 +181,9 @@ def with_preprocessing(target: Target, preprocessing: Preprocessing) -> Target |
 
 
 def _corrected(target: Target, floor: float | None, *, wavers: bool) -> Target:
+    if isinstance(target, guarded.Guarded):  # who wavers is asked five times, guard and all
+        corrected: Target = target.around(_corrected(target.target, floor, wavers=False))
+        return LowestOfFive(corrected) if wavers else corrected
     if floor is not None and isinstance(target, ForeignTarget) and not target.declared.floor:
         target = replace(target, declared=replace(target.declared, floor=floor))
     return LowestOfFive(target) if wavers else target

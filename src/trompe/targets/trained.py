@@ -16,6 +16,7 @@ from trompe.core.specs import ImageSpec
 from trompe.data import Split
 from trompe.targets.architectures import ARCHITECTURES, Centred, build
 from trompe.targets.declaration import Declaration
+from trompe.targets.generative import GENERATIVE
 from trompe.targets.preprocessing import PLAIN
 from trompe.targets.torch import TorchTarget
 
@@ -27,7 +28,7 @@ class Card:
     """What stands beside the weights.
 
     Attributes:
-        architecture: A key of `ARCHITECTURES`, or ``package.module:factory``.
+        architecture: A key of `ARCHITECTURES` or of `GENERATIVE`, or ``package.module:factory``.
         data: The data set it was trained on.
         seed: Of its initial weights and the order of its data.
         labels: One name a class.
@@ -85,15 +86,16 @@ def load_trained(folder: Path, name: str, trust: Sequence[str] = ()) -> TorchTar
     """
     card = read_card(folder)
     _check_architecture(folder, card.architecture, trust)
-    module = Centred(build(card.architecture, len(card.labels), card.seed), torch.zeros(card.shape))
+    module = _untrained(card)
     try:
         module.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as cause:
         raise _damaged(folder / WEIGHTS, f"whole weights of a {card.architecture}", str(cause)) from cause
     module.eval().requires_grad_(False)
+    mean: Any = module.mean
     declared = Declaration(labels=card.labels, preprocessing=PLAIN, abstain=card.abstain)
     spec = ImageSpec(*card.shape)
-    return TorchTarget(name, module, spec, card.labels, mean_image=module.mean / 255.0, declared=declared)
+    return TorchTarget(name, module, spec, card.labels, mean_image=mean / 255.0, declared=declared)
 
 
 def read_card(folder: Path) -> Card:
@@ -123,11 +125,19 @@ def read_samples(folder: Path) -> Split:
         raise _damaged(folder / SAMPLES, "the sample images of a trained network", str(cause)) from cause
 
 
+def _untrained(card: Card) -> nn.Module:
+    if card.architecture in GENERATIVE:
+        return GENERATIVE[card.architecture].empty(len(card.labels))
+    return Centred(build(card.architecture, len(card.labels), card.seed), torch.zeros(card.shape))
+
+
 def _check_architecture(folder: Path, architecture: str, trust: Sequence[str]) -> None:
-    if architecture in ARCHITECTURES or architecture in trust:
+    if architecture in ARCHITECTURES or architecture in GENERATIVE or architecture in trust:
         return
     if ":" not in architecture:
-        raise _damaged(folder / CARD, f"an architecture among {', '.join(ARCHITECTURES)}", repr(architecture))
+        raise _damaged(
+            folder / CARD, f"an architecture among {', '.join([*ARCHITECTURES, *GENERATIVE])}", repr(architecture)
+        )
     raise TargetError(
         expected=f"leave to run the code {architecture}, which makes this network",
         got="none",

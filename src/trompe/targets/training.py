@@ -61,7 +61,7 @@ def fit(
     optimiser = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: (1 + recipe.gamma * i) ** -recipe.power)
     module.train()
-    for iteration, rows in zip(range(recipe.iterations), _batches(len(data), recipe.batch, seed), strict=False):
+    for iteration, rows in zip(range(recipe.iterations), batches(len(data), recipe.batch, seed), strict=False):
         height = loss(module, from_levels(data.images[rows]), data.classes[rows], iteration)
         optimiser.zero_grad(set_to_none=True)
         height.backward()
@@ -80,7 +80,8 @@ def errors(module: nn.Module, data: Split) -> int:
         )
 
 
-def _batches(n: int, size: int, seed: int) -> Iterator[Tensor]:
+def batches(n: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Rows of n images in batches of a size, a new order each epoch, without end; the same for the same seed."""
     epoch = 0
     while True:
         order = Stream(seed, "train/order", epoch).uniform(n).argsort(stable=True)

@@ -18,6 +18,7 @@ from trompe.run.reads import READERS
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
 from trompe.targets import ForeignTarget, bundled_targets
+from trompe.targets.guarded import undefended
 from trompe.targets.ready import LowestOfFive, Ready, make_ready
 from trompe.verbs.control import control
 from trompe.verbs.fool import Attempt, Session, describe_target, open_target, stored_settings
@@ -32,8 +33,8 @@ from trompe.verbs.thrift import line_of, remote_judge
 
 _JUDGE_BATCH = 50
 _SHARED = (
-    "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "renderer",
-    "survive", "trust", "out", "resume",
+    "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "address",
+    "workers", "asynchronous", "renderer", "survive", "guard", "trust", "out", "resume",
 )  # fmt: skip
 _TOP = 0.9999
 _PAINTED = (1, 3)
@@ -122,7 +123,7 @@ class Prepared:
     @property
     def natural(self) -> bool:
         """Whether there will be natural images to judge."""
-        return self.settings.images is not None or self.attempts[0].target.name in bundled_targets()
+        return self.settings.images is not None or undefended(self.attempts[0].target).name in bundled_targets()
 
     def session(self) -> AuditSession:
         """The session over all of it.
@@ -218,7 +219,7 @@ def possible_methods(settings: AuditSettings, ready: Ready) -> tuple[Method, ...
     if settings.methods != AuditSettings.methods:
         return settings.methods
     target = ready.target.inner if isinstance(ready.target, LowestOfFive) else ready.target
-    climbable = not isinstance(target, ForeignTarget) and not any(
+    climbable = not isinstance(undefended(target), ForeignTarget) and not any(
         finding.name in ("no-gradient", "masked-gradient") for finding in ready.findings
     )
     painted = target.spec.shape[0] in _PAINTED

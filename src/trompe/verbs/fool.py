@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,12 +18,25 @@ from trompe.measure.surviving import Surviving, itself, surviving
 from trompe.run import About, Recorder, Run, open_run, publish
 from trompe.run.reads import READERS
 from trompe.run.results import read_results, write_images, write_results
-from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Material, Plan, Tally
+from trompe.search import (
+    Archive,
+    Cluster,
+    ClusterHands,
+    Contest,
+    EveryClass,
+    Judge,
+    JudgeSettings,
+    Material,
+    Plan,
+    Tally,
+)
 from trompe.settings import AuditSettings, FoolSettings
-from trompe.targets import Declaration, ForeignTarget, load_target
-from trompe.targets.guarded import guards_of
+from trompe.targets import ForeignTarget, load_target
+from trompe.targets.guarded import guards_of, undefended
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
+from trompe.verbs.clusters import check_cluster, with_cluster
+from trompe.verbs.guarded import beside_target
 from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.material import material_for
@@ -44,8 +57,13 @@ from trompe.verbs.thrift import (
 )
 from trompe.verbs.verify import Verification, check_same_target, confirm
 
-_NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline")
-_AS_BEFORE = {"survive": (), "survival": True, "pipeline": "", "renderer": "torch", "readers": ""}
+NOTICES = "notices"
+"""The name under which a run keeps what happened to those who judge for it, one sentence each."""
+_NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline", "address", "workers")
+_AS_BEFORE = {
+    "survive": (), "survival": True, "pipeline": "", "renderer": "torch", "readers": "", "guard": None,
+    "asynchronous": False,
+}  # fmt: skip
 """Younger than the first runs, with what those did: left out there, so that a run from before repeats to its digest."""
 
 
@@ -99,7 +117,8 @@ class Attempt:
         ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
         target = ready.target
         check_remote(target, settings)
-        if settings.by == "ascend" and isinstance(itself(target), ForeignTarget):
+        check_cluster(target, settings)
+        if settings.by == "ascend" and isinstance(undefended(itself(target)), ForeignTarget):
             raise TargetError(
                 expected="a target that torch can take a gradient through",
                 got="one that only answers",
@@ -175,8 +194,10 @@ class Session:
             run = open_run(self.folder) if recorder else None
             searches = run.searches if run else ()
             self._spent = sum(search.seconds for search in searches)
+            self._noticed = list(run.measured.get(NOTICES, ())) if run else []
             self._done = {search.number for search in searches if search.state == "done"}
             self._judges = [] if self.finished else judges_of(self.attempts, judge)  # before there is a folder
+            self._cluster = stack.enter_context(self._workers())
             if recorder is None:
                 recorder = self._create(wanted)
                 stack.callback(recorder.close)
@@ -188,7 +209,14 @@ class Session:
             if self._line is not None and not self._published():  # a finished run keeps every byte of its record
                 self._line.meter.go_on((run.queries if run else None) or 0, attempt.settings.max_queries)
                 self._line.meter.keep(recorder.queries)
-            stack.pop_all()
+            self._closing = stack.pop_all()
+
+    def _workers(self) -> AbstractContextManager[Cluster | None]:
+        """Those who judge in place of this process, where the run has any."""
+        climbs = [attempt.settings.by == "ascend" for attempt in self.attempts]
+        asking = [own for own, slope in zip(self._judges, climbs, strict=False) if not slope]
+        encodings, niches = zip(*((attempt.encoding, attempt.niches) for attempt in self.attempts), strict=True)
+        return with_cluster(next(iter(asking), None), encodings, niches, self.attempts[0].settings)
 
     def _create(self, settings: dict[str, Any]) -> Recorder:
         about = About.now(
@@ -225,12 +253,13 @@ class Session:
             if kind is not None and issubclass(kind, KeyboardInterrupt | TargetError) and not self.finished:
                 self._recorder.mark(self.current, "interrupted", "interrupted")
                 self._recorder.tell(self.current, checkpoint=False)
+                self._record_notices()
                 self._recorder.commit()
                 publish(open_run(self.folder))
         finally:
             if self._line is not None:
                 self._line.meter.keep(None)
-            self._recorder.close()
+            self._closing.close()
 
     def __iter__(self) -> Iterator[Step[Any]]:
         for number, attempt in enumerate(self.attempts):
@@ -246,7 +275,8 @@ class Session:
         number, evaluations = tally.number, tally.evaluations
         about = self.about
         judge = self._judges[search]
-        contest = Contest(attempt.encoding, judge, attempt.niches, about.levels, about.spared, attempt.material)
+        hands = ClusterHands[Any](self._cluster, search) if self._cluster and attempt.settings.by != "ascend" else None
+        contest = Contest(attempt.encoding, judge, attempt.niches, about.levels, about.spared, attempt.material, hands)
         thrift = self._thrift(search, attempt)
         plan = thrift.plan(attempt.plan, tally)
         steps = make_search(attempt.settings)(contest, archive, plan, tally)
@@ -265,9 +295,17 @@ class Session:
             number, evaluations = step.number, step.evaluations
             yield step
         self._recorder.tell(search, checkpoint=True)
+        self._record_notices()
         why = reason or plan.ended_by(number, evaluations)
         cut = why == "budget" and attempt.plan.admitted(1, evaluations)
         self._recorder.mark(search, "done", MAX_QUERIES if cut else why)
+
+    def _record_notices(self) -> None:
+        """Write what happened to those who judge: batches that a GPU had no room for, workers that died."""
+        told = [each for judge in dict.fromkeys(self._judges) for each in judge.room.notices]
+        told += self._cluster.notices if self._cluster else []
+        if told:
+            self._recorder.measured(NOTICES, [*self._noticed, *told])
 
     def _thrift(self, search: int, attempt: Attempt) -> Thrift:
         """What a search may send, as things stand now."""
@@ -364,7 +402,7 @@ def open_target(settings: FoolSettings | AuditSettings) -> Target:
         RunError: The run to go on with cannot be read.
     """
     access = access_of(stored_settings(settings), Path(settings.out), settings.resume)
-    return load_target(settings.target, Declaration(trust=settings.trust), access)
+    return load_target(settings.target, beside_target(settings.guard, settings.trust), access)
 
 
 def describe_target(target: Target, text: str, ready: Ready) -> dict[str, Any]:
@@ -402,7 +440,8 @@ def judges_of(attempts: Sequence[Attempt], settings: JudgeSettings) -> list[Judg
 
 def _readied(target: Target) -> Ready:
     """A target as it is searched: preflight where its numbers may be coarse, which decides what they are worth."""
-    if isinstance(target, ForeignTarget) and target.declared.reading.kind == "probabilities":
+    own = undefended(target)
+    if isinstance(own, ForeignTarget) and own.declared.reading.kind == "probabilities":
         return make_ready(target)
     return Ready(target, (), preprocessing_status(target), 0, examined=False)
 

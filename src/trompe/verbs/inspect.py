@@ -15,9 +15,10 @@ from trompe.measure.metrics import accuracy
 from trompe.measure.statistics import Share
 from trompe.search import Judge, JudgeSettings
 from trompe.settings import InspectSettings
-from trompe.targets import Declaration, Preprocessing, load_target, write_declaration
+from trompe.targets import Preprocessing, load_target, write_declaration
 from trompe.targets.preprocessing import CAFFE, EFFICIENTNET_LITE, IMAGENET
 from trompe.targets.ready import Ready, declared_of, make_ready, prepared_of, with_preprocessing
+from trompe.verbs.guarded import beside_target
 from trompe.verbs.keywords import keywords
 from trompe.verbs.natural import answers, natural_images, right_log_likelihood
 
@@ -91,7 +92,7 @@ def inspect(settings: InspectSettings) -> Inspection:
         TargetError: The target cannot be loaded, or nothing can be measured about it.
         DataError: The images cannot be read, or their folders are no labels.
     """
-    target = load_target(settings.target, Declaration(trust=settings.trust))
+    target = load_target(settings.target, beside_target(settings.guard, settings.trust))
     found = examine(target, settings.images, settings.limit)
     if settings.save is not None:
         save_target_file(settings.save, settings.target, found)

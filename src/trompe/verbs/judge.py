@@ -23,6 +23,7 @@ from trompe.targets.guarded import Guarded, guards_of, undefended
 from trompe.targets.ready import make_ready
 from trompe.verbs.arsenal import Arsenal, arm
 from trompe.verbs.fool import Session
+from trompe.verbs.guarded import beside_target
 from trompe.verbs.jury import Juror, jury
 from trompe.verbs.material import convincing, make_material, nothing
 from trompe.verbs.methods import LEVELS
@@ -103,7 +104,7 @@ class Case:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
         return {
             "command": "judge", **kept, "portfolio": self.portfolio.title, "digest": self.portfolio.digest(),
-            "guard": self.guard.fingerprint() if self.guard else "none",
+            "guard": " ".join(guard.fingerprint() for guard in guards_of(self.targets[0])) or "none",
             "readers": [juror.reader.fingerprint() for juror in self.jurors],
         }  # fmt: skip
 
@@ -263,7 +264,8 @@ def case_of(settings: TrialSettings) -> Case:
         BadInput: A setting is unusable.
         TargetError: A target cannot be had.
     """
-    target, *models = (load_target(text) for text in (settings.target, *settings.model))
+    declared = beside_target(settings.guard)
+    target, *models = (load_target(text, declared) for text in (settings.target, *settings.model))
     network = load_target(settings.undefended) if settings.undefended else None
     return prepare_case(settings, target, None, PORTFOLIOS[settings.portfolio], models, None, network)
 

@@ -5,7 +5,16 @@ from trompe.core.types import Classwise, Images, Niches, Target
 from trompe.run import open_run
 from trompe.run.opinions import Opinion
 from trompe.run.schema import DATABASE
-from trompe.search import Judge, JudgeSettings, choose, named_settings, reference_judge, search_judge
+from trompe.search import (
+    CLUSTER,
+    Judge,
+    JudgeSettings,
+    choose,
+    named_settings,
+    part_rows,
+    reference_judge,
+    search_judge,
+)
 from trompe.settings import AuditSettings, FoolSettings
 
 LARGEST = 256
@@ -30,7 +39,8 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
         return stored
     if settings.engine == "auto":
         return choose(target, rows)
-    return named_settings(target, settings.engine, min(rows, LARGEST), settings.threads)
+    rows = part_rows(rows) if settings.engine == CLUSTER else min(rows, LARGEST)
+    return named_settings(target, settings.engine, rows, settings.threads)
 
 
 def ends_round(step: int, batch: int, classes: int = 0) -> bool:

@@ -12,7 +12,19 @@ from trompe.core.numerics import level_odds
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Encoding, Step
 from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Cppn, Pixels
-from trompe.search import RULES, SQUARES, Archive, Contest, Plan, Tally, ascend, evolve, scatter, squares
+from trompe.search import (
+    RULES,
+    SQUARES,
+    Archive,
+    Contest,
+    Plan,
+    Tally,
+    ascend,
+    evolve,
+    evolve_asynchronously,
+    scatter,
+    squares,
+)
 from trompe.settings import FoolSettings, Preset
 
 LEVELS = (0.5, 0.9, 0.99, 0.9999)
@@ -81,7 +93,7 @@ def make_search(settings: FoolSettings) -> Search:
         return partial(ascend, rule=replace(RULES[str(settings.preset)], start=start))
     if settings.by == "squares":
         return partial(squares, settings=replace(SQUARES[str(settings.preset)], start=start))
-    return SEARCHES[settings.by]
+    return evolve_asynchronously if settings.asynchronous and settings.by == "evolve" else SEARCHES[settings.by]
 
 
 def describe_search(settings: FoolSettings, plan: Plan) -> dict[str, Any]:

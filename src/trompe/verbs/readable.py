@@ -26,14 +26,15 @@ from trompe.verbs.natural import natural_images
 SKIP = "none"
 """Of ``--readers``: nobody is asked."""
 SUIT = 0.9
-"""Share of a target's own natural images that every reader must read as their labels."""
+"""Of the share of real images that a reader read as themselves when it was calibrated, what it must read of a target's
+own natural images."""
 NO_READERS = (
     "no readers for these classes and this image size; `trompe read` asks people, `trompe train readers --images "
     "FOLDER` fits some"
 )
-_NATURAL = 500
+_NATURAL = 100
 _TRIED: dict[str, int] = {}
-_AT_ONCE = 256
+_AT_ONCE = 64
 
 
 def check_readers(asked: str, target: Target) -> None:
@@ -50,8 +51,8 @@ def read_kept(run: Run, target: Target, photographs: Photographs | None = None) 
     """What a run keeps of its readers, JSON-ready; see docs/run-format.md.
 
     The readers are those of the run's settings; the target itself is not asked anything. Before they read what was
-    made, they must read at least nine in ten of the target's own natural images as their labels. Where there are no
-    such images, only readers that the user named are believed.
+    made, they must read the target's own natural images as their labels nearly as often as they read real images when
+    they were calibrated. Where there are no such images, only readers that the user named are believed.
 
     Args:
         run: Its PNGs are read back from disk.
@@ -70,7 +71,7 @@ def read_kept(run: Run, target: Target, photographs: Photographs | None = None) 
     if not readers:
         return _not_measured(NO_READERS)
     checked = _read_natural(readers, target, photographs or _samples(run, target))
-    if unsuited := _unsuited(checked, chosen=bool(asked)):
+    if unsuited := _unsuited(checked, readers, chosen=bool(asked)):
         return _not_measured(unsuited)
     alone = independent(readers, frozenset[str]().union(*(guard.uses for guard in guards_of(target))))
     return {**readings(run, readers, alone), "natural": [list(one) for one in checked] or "not measured"}
@@ -136,17 +137,18 @@ def _right(reader: Reader, images: Tensor, labels: Sequence[str]) -> int:
     return _TRIED[words]
 
 
-def _unsuited(checked: Sequence[tuple[str, int, int]], *, chosen: bool) -> str:
+def _unsuited(checked: Sequence[tuple[str, int, int]], readers: Sequence[Reader], *, chosen: bool) -> str:
     """Why the readers are not believed about this target; empty where they are."""
     if not checked:
         return "" if chosen else (
             "there are no labelled natural images of this target to try the readers on; `trompe audit --images FOLDER` "
             "gives some"
         )  # fmt: skip
-    name, right, of = min(checked, key=lambda one: one[1])
-    if right >= SUIT * of:
-        return ""
-    return f"the readers do not read this target's own natural images ({right} of {of} by {name})"
+    for (name, right, of), reader in zip(checked, readers, strict=True):
+        usual = getattr(reader, "calibration", {}).get("sensitivity", 1.0)
+        if right < SUIT * usual * of:
+            return f"the readers do not read this target's own natural images ({right} of {of} by {name})"
+    return ""
 
 
 def _read_images(run: Run, readers: Sequence[Reader]) -> Iterator[tuple[Key, list[str]]]:

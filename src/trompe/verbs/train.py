@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
 from trompe.data import Dataset, load
 from trompe.settings import TrainSettings
 from trompe.targets.architectures import Centred, build
+from trompe.targets.generative import GENERATIVE
 from trompe.targets.trained import Card, sample_images, save_trained
 from trompe.targets.training import Recipe, errors, fit
 from trompe.verbs.keywords import keywords
@@ -25,7 +27,7 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
     """Train as `train` does.
 
     Yields:
-        Iterations done and the loss of the last one, after each.
+        Iterations done and the loss of the last one, after each; nothing while a generative classifier is fitted.
     """
     check_at_least(settings.iterations, 1, "--iterations")
     check_at_least(settings.seed, 0, "--seed")
@@ -38,14 +40,18 @@ def training(settings: TrainSettings) -> Iterator[tuple[int, float]]:
         )
     check_folder(settings.out)
     data = load(settings.data)
-    recipe = Recipe(iterations=settings.iterations)
-    net = build(settings.architecture, len(data.labels), settings.seed)
-    module = Centred(net, data.train.images.to(torch.float64).mean(0))
-    yield from fit(module, data.train, recipe, settings.seed)
+    if settings.architecture in GENERATIVE:
+        module: nn.Module = GENERATIVE[settings.architecture].fit(data.train, settings.iterations, settings.seed)
+        recipe: dict[str, Any] = {"iterations": settings.iterations}
+    else:
+        schedule = Recipe(iterations=settings.iterations)
+        net = build(settings.architecture, len(data.labels), settings.seed)
+        module, recipe = Centred(net, data.train.images.to(torch.float64).mean(0)), asdict(schedule)
+        yield from fit(module, data.train, schedule, settings.seed)
     save_trained(settings.out, module, _card(settings, recipe, module, data), sample_images(data.test))
 
 
-def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Dataset) -> Card:
+def _card(settings: TrainSettings, recipe: dict[str, Any], module: nn.Module, data: Dataset) -> Card:
     return Card(
         architecture=settings.architecture,
         data=settings.data,
@@ -55,7 +61,7 @@ def _card(settings: TrainSettings, recipe: Recipe, module: Centred, data: Datase
         f"--iterations {settings.iterations}",
         choose_errors=errors(module, data.choose),
         test_errors=errors(module, data.test),
-        recipe=asdict(recipe),
+        recipe=recipe,
         versions={"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()},
     )
 

@@ -16,7 +16,7 @@ from trompe.core.check import check_at_least
 from trompe.core.errors import DataError
 from trompe.data import Split, load
 from trompe.data.folders import ENDINGS, read_photographs
-from trompe.data.halves import half, half_name
+from trompe.data.halves import fifths, half, half_name
 from trompe.measure.readers.calibrate import calibrate, disagreements
 from trompe.measure.readers.fit import FITS, fit_readers, material
 from trompe.measure.readers.store import CALIBRATION, save_known, save_reader
@@ -69,10 +69,7 @@ def _images(settings: TrainSettings) -> tuple[Split, Split, tuple[str, ...], str
         data = load(settings.data)
         return half(data.train, "odd"), data.test, data.labels, half_name(settings.data, "odd")
     split, labels = _folder(settings.images)
-    test = torch.zeros(len(split), dtype=torch.bool)
-    for c in range(len(labels)):
-        test[(split.classes == c).nonzero().flatten()[4::5]] = True
-    train, last = (Split(split.images[rows], split.classes[rows]) for rows in (~test, test))
+    train, last = fifths(split)
     return half(train, "odd"), last, labels, half_name(f"images-{_fingerprint(train)[:12]}", "odd")
 
 

@@ -26,6 +26,7 @@ from trompe.search import JudgeSettings, reference_judge
 from trompe.settings import TransferSettings
 from trompe.targets import load_target
 from trompe.targets.ready import declared_of, prepared_of
+from trompe.verbs.guarded import beside_target
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import judge_natural, natural_images
@@ -79,7 +80,8 @@ def transfer(settings: TransferSettings) -> Transfer:
         DataError: A folder holds no images.
     """
     source = Path(settings.run)
-    found = transfer_to(source, [load_target(text) for text in dict.fromkeys(settings.to)], settings.images)
+    declared = beside_target(settings.guard)
+    found = transfer_to(source, [load_target(text, declared) for text in dict.fromkeys(settings.to)], settings.images)
     folder = settings.out or (source if _is_run(source) else None)
     if folder is not None:
         write_whole(Path(folder) / FILE, (_merged(found.describe(), Path(folder)) + "\n").encode())

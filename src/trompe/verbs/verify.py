@@ -18,7 +18,8 @@ from trompe.run.results import RESULTS, read_results, read_spec, results
 from trompe.search import REMOTE, JudgeSettings, reference_judge
 from trompe.settings import VerifySettings
 from trompe.targets import Declaration, load_target
-from trompe.targets.ready import LowestOfFive
+from trompe.targets.guarded import guards_of
+from trompe.targets.ready import LowestOfFive, beside
 from trompe.verbs.access import access_of
 from trompe.verbs.keywords import keywords
 from trompe.verbs.superclasses import Placed, superclass_rows, why_no_superclasses
@@ -98,8 +99,17 @@ def check_same_target(recorded: dict[str, Any], target: Target, folder: Path) ->
     """Refuse a target that is not the one a run was made on.
 
     Raises:
-        RunError: Its fingerprint is another one.
+        RunError: Its fingerprint is another one, or that of a guard in front of it.
     """
+    guards = [guard.fingerprint()[:12] for guard in guards_of(itself(target))]
+    before = [guard["fingerprint"][:12] for guard in recorded.get("guards", ())]
+    if guards != before:
+        raise RunError(
+            expected=f"target {recorded['name']} behind the guard {', '.join(before) or 'none'}",
+            got=f"the guard {', '.join(guards) or 'none'}",
+            where=str(folder),
+            do="Put the guard back that the run was made with; another one accepts other images.",
+        )
     if target.fingerprint() != recorded["fingerprint"]:
         raise RunError(
             expected=f"target {recorded['name']} with fingerprint {recorded['fingerprint'][:12]}",
@@ -126,7 +136,7 @@ def verify(settings: VerifySettings) -> Verification:
 
 def trusting(run: Run) -> Declaration:
     """What is declared beside the text that a run's target is loaded from."""
-    return Declaration(trust=tuple(run.about.settings.get("trust") or ()))
+    return replace(beside(run.about.target), trust=tuple(run.about.settings.get("trust") or ()))
 
 
 def verify_with(run: Path | str, target: Target) -> Verification:

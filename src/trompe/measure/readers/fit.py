@@ -16,10 +16,13 @@ from trompe.measure.readers.neighbours import Neighbours
 from trompe.measure.readers.parts import Parts
 from trompe.measure.readers.reader import Evidence, MachineReader, fit_rule
 from trompe.measure.readers.rule import FAINTEST
+from trompe.measure.readers.spoil import NOISE, noise
 
 _WRITTEN, _OTHER = 20_000, 6_000
 """Known images at most, of writing and of others, which are harder to pack; equally many of every class."""
 _FEWEST = 10
+_OF_NOISE, _APART = 200, 1_000_003
+"""Images of each kind of noise that thresholds are fixed on, and how far their seed is from that of the measuring."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,11 @@ def fit_readers(
     """
     images = from_levels(given.held.images)
     faintest = FAINTEST * float(contrast(images).median())
+    channels, height, width = images.shape[1:]
+    empty = torch.cat([noise(kind, _OF_NOISE, (channels, height, width), given.seed + _APART) for kind in NOISE])
     for fitted in FITS:
         basis = fitted(given)
-        rule = fit_rule(basis, images, given.held.classes, faintest)
+        rule = fit_rule(basis, images, given.held.classes, faintest, empty)
         yield MachineReader(basis, rule, labels, shape, data)
 
 

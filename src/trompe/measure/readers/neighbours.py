@@ -17,6 +17,9 @@ from trompe.data import Split
 from trompe.densities.damage import damaged
 from trompe.densities.views import edges, normalised, upright
 
+_AT_ONCE = 100
+"""Images prepared together: few enough to stay in the cache."""
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -43,7 +46,7 @@ class Neighbours:
     @cached_property
     def _bank(self) -> Tensor:
         with torch.no_grad():
-            return torch.cat([self._features(from_levels(part)) for part in self.known.split(1000)]).T.contiguous()
+            return torch.cat([self._features(from_levels(part)) for part in self.known.split(_AT_ONCE)]).T.contiguous()
 
     def _features(self, images: Images) -> Tensor:
         straight = upright(images) if self.straighten else images

@@ -13,7 +13,7 @@ from trompe.core.check import check_images
 from trompe.core.types import Classwise, Images
 from trompe.data import Split
 from trompe.densities.views import shrunk
-from trompe.measure.readers.rule import Rule
+from trompe.measure.readers.rule import Noise, Rule
 
 
 class Evidence(Protocol):
@@ -94,8 +94,13 @@ class MachineReader:
         return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
-def fit_rule(basis: Evidence, images: Images, classes: torch.Tensor, faintest: float) -> Rule:
-    """The rule for held-out images, asked a hundred at a time."""
+def fit_rule(basis: Evidence, images: Images, classes: torch.Tensor, faintest: float, empty: torch.Tensor) -> Rule:
+    """The rule for held-out images, and for as many of noise as there are."""
+    return Rule.fit(*_evidence(basis, images), classes, faintest, Noise(*_evidence(basis, empty), empty))
+
+
+def _evidence(basis: Evidence, images: Images) -> tuple[Classwise, Classwise]:
+    """Asked a hundred at a time."""
     with torch.no_grad():
         near, apart = zip(*(basis.evidence(part) for part in images.split(100)), strict=True)
-    return Rule.fit(torch.cat(near), torch.cat(apart), classes, faintest)
+    return torch.cat(near), torch.cat(apart)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,7 @@ def load_readers(labels: Sequence[str], shape: tuple[int, int, int], folder: Pat
         DataError: A file is missing or damaged.
     """
     if folder is None:
-        for place in sorted(path for path in SHIPPED.iterdir() if path.is_dir()):
-            cards = sorted(place.glob(f"*/{CARD}"))
-            if cards and _knows(cards[0]) == (tuple(labels), tuple(shape)):
-                return tuple(reader for reader in stored_readers(place) if unfit(reader) is None)
-        return ()
+        return _shipped(SHIPPED, tuple(labels), tuple(shape))
     readers = stored_readers(folder)
     for reader in readers:
         _check_same(reader, tuple(labels), tuple(shape), folder)
@@ -98,6 +95,16 @@ def load_readers(labels: Sequence[str], shape: tuple[int, int, int], folder: Pat
         where=f"readers in {folder}",
         do="Fit readers to your images with `trompe train readers --images FOLDER`.",
     )
+
+
+@lru_cache(maxsize=2)
+def _shipped(folder: Path, labels: tuple[str, ...], shape: tuple[int, ...]) -> tuple[Reader, ...]:
+    """Those that come with trompe; kept, since each looks at its known images once, which takes seconds."""
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        cards = sorted(place.glob(f"*/{CARD}"))
+        if cards and _knows(cards[0]) == (labels, shape):
+            return tuple(reader for reader in stored_readers(place) if unfit(reader) is None)
+    return ()
 
 
 def unfit(reader: MachineReader) -> str | None:

@@ -1,0 +1,369 @@
+"""The league of defences: recipe x guard, each attacked anew by `trompe judge`; docs/defences.md is made of it.
+
+    python benchmarks/league.py                                   # rows not measured yet, most telling first
+    python benchmarks/league.py --rows mnist/plain/class-vae --again
+    python benchmarks/league.py --portfolio full --models 3 --rows mnist/plain/class-vae
+    python benchmarks/league.py --write                           # only docs/defences.md
+
+Everything that is made on the way stays in --work and is taken up again; what is measured is kept after each row.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import protocols
+import torch
+from common import RESULTS, machine, say
+from PIL import Image
+
+import trompe
+from trompe.core.numerics import from_levels, level_odds
+from trompe.core.types import Target
+from trompe.data import load
+from trompe.measure.metrics import auroc
+from trompe.measure.trials import Attacked
+from trompe.portfolio import PORTFOLIOS
+from trompe.run import Run, open_run
+from trompe.settings import TrialSettings
+from trompe.targets import Declaration, load_target
+from trompe.targets.guarded import Guarded, undefended
+from trompe.verbs.guard import measure, said
+from trompe.verbs.judge import case_of, run_case
+from trompe.verbs.trials import rows_of
+
+LEVEL = 0.99
+FILE, ROOT = RESULTS / "league.json", Path(__file__).parent.parent
+DOCS, BEGIN, END = ROOT / "docs" / "defences.md", "<!-- league: benchmarks/league.py -->", "<!-- end of league -->"
+PICTURES = ROOT / "docs" / "images"
+LAYER = "net.6"
+DATA = ("mnist", "fashion-mnist")
+RECIPES = ("plain", "outlier-exposure", "low-confidence", "negative-class")
+GUARDS = (
+    "none", "class-neighbours", "neighbours", "certified", "vae", "class-vae", "class-kde", "margin", "energy", "kde",
+    "mahalanobis", "knn", "pca-residual", "entropy", "maximum-probability",
+)  # fmt: skip
+FALSE_ALARMS = 0.01
+NOT_MEASURED = "not measured"
+
+
+def every_row() -> list[str]:
+    """Every row, most telling first: the plain network behind every guard, then recipes, then the other data."""
+    rows = [f"mnist/plain/{guard}" for guard in GUARDS]
+    for data in DATA:
+        hardened = [f"{data}/{recipe}/{guard}" for recipe in RECIPES[1:] for guard in ("none", *GUARDS[1:5])]
+        rows += hardened if data == "mnist" else [f"{data}/plain/{guard}" for guard in GUARDS] + hardened
+    return rows
+
+
+def network(data: str, recipe: str, seed: int, work: Path, iterations: int) -> tuple[str, str]:
+    """A trained network: the text that names it, and the command that makes it; "" of one that comes with trompe."""
+    bundled = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion-mnist", 0): "lenet-fashion"}
+    if recipe == "plain" and (data, seed) in bundled:
+        return bundled[data, seed], ""
+    folder = work / "networks" / f"{data}-{recipe}-{seed}"
+    if recipe == "plain":
+        command = f"trompe train lenet --data {data} --seed {seed} --iterations {iterations}"
+        if not (folder / "card.json").exists():
+            trompe.train("lenet", data=data, seed=seed, iterations=iterations, out=folder)
+    else:
+        more = {"rounds": 2, "negatives": 1500} if recipe == "negative-class" else {}
+        told = "".join(f" --{key} {value}" for key, value in more.items())
+        command = f"trompe harden --recipe {recipe} --data {data} --seed {seed} --iterations {iterations}{told}"
+        if not (folder / "card.json").exists():
+            trompe.harden(recipe=recipe, data=data, seed=seed, iterations=iterations, out=folder, **more)
+    return str(folder), f"{command} --out {folder.name}"
+
+
+def guard_of(target: str, data: str, kind: str, work: Path) -> tuple[Path | None, str]:
+    """A fitted guard: its folder, and the command that makes it."""
+    if kind == "none":
+        return None, ""
+    folder = work / "guards" / f"{Path(target).name}-{kind}"
+    layer = {"layer": LAYER} if kind in ("mahalanobis", "knn") else {}
+    if not (folder / "guard.json").exists():
+        trompe.guard(target, images=data, kind=kind, false_alarms=FALSE_ALARMS, out=folder, **layer)
+    told = "".join(f" --{key} {value}" for key, value in layer.items())
+    return folder, f"trompe guard {Path(target).name} --images {data} --kind {kind}{told} --out {folder.name}"
+
+
+def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Train or take, guard, count, attack, and try the published protocols."""
+    data, recipe, kind = name.split("/")
+    before = time.process_time()
+    texts = [network(data, recipe, seed, options.work, options.iterations) for seed in range(options.models)]
+    text, made = texts[0]
+    folder, guarded = guard_of(text, data, kind, options.work)
+    target = load_target(text, Declaration(guard=str(folder.resolve()) if folder else ""))
+    out = options.work / "judged" / f"{options.portfolio}-{options.models}-{name.replace('/', '-')}"
+    settings = TrialSettings(
+        text, model=tuple(other for other, _ in texts[1:]), portfolio=options.portfolio, level=LEVEL, guard=folder,
+        trials_per_class=options.trials_per_class, out=out, resume=out.exists(),
+    )  # fmt: skip
+    judged = run_case(case_of(settings))
+    natural = protocols.scores(target, from_levels(load(data).test.images[:: options.every]))
+    guard_text = f" --guard {folder.name}" if folder else ""
+    models = "".join(f" --model {Path(other).name}" for other, _ in texts[1:])
+    judge_text = f"trompe judge {Path(text).name}{models}{guard_text} --portfolio {options.portfolio} --out judged"
+    return {
+        "data": data, "recipe": recipe, "guard": kind,
+        "command": command_of(name, options),
+        "commands": [step for step in (made, guarded, judge_text) if step],
+        "natural": counted(target, data),
+        "judged": judged.describe(),
+        "steps": steps_of(judged.runs, options.portfolio, out),
+        "auroc": static(target, natural, data, options.work),
+        "seconds_per_image": seconds(target, data),
+        "protocols": dict(protocols.protocols(target, data, natural)) if options.protocols else {},
+        "cpu_seconds": round(time.process_time() - before),
+        **machine(),
+    }  # fmt: skip
+
+
+def command_of(name: str, options: argparse.Namespace) -> str:
+    """The command that measures a row again, from nothing."""
+    words = [f"python benchmarks/league.py --rows {name} --portfolio {options.portfolio}"]
+    usual = {"models": 1, "trials_per_class": None, "iterations": 3000, "every": 5}
+    for key, value in usual.items():
+        if getattr(options, key) != value:
+            words.append(f"--{key.replace('_', '-')} {getattr(options, key)}")
+    return " ".join([*words, *([] if options.protocols else ["--no-protocols"]), "--again"])
+
+
+def counted(target: Target, data: str) -> dict[str, Any]:
+    """What the defence says of the natural test images, opened for this."""
+    test = load(data).test
+    if isinstance(target, Guarded):
+        found = measure(target.guard, target.target, test)
+    else:
+        outputs = said(target, test)
+        slack = torch.zeros_like(outputs.logits) if outputs.slack is None else outputs.slack
+        found = measure(_Fixed(slack), target, test)
+    return {key: [share.count, share.of] for key, share in vars(found).items()}
+
+
+class _Fixed:
+    """The slack that a classifier has by itself, for `measure`."""
+
+    def __init__(self, slack: torch.Tensor) -> None:
+        self.slack_of, self.at = slack.to(torch.float64), 0
+
+    def slack(self, outputs: Any, inputs: torch.Tensor) -> torch.Tensor:
+        """The next rows."""
+        del outputs
+        self.at += len(inputs)
+        return self.slack_of[self.at - len(inputs) : self.at]
+
+
+def steps_of(runs: Sequence[Run], portfolio: str, out: Path) -> dict[str, Any]:
+    """Looks of a trial's quickest search to its first confident, accepted image: readable or not; censored: none."""
+    del out
+    first: dict[tuple[str, str, int], float] = {}
+    for number, run in enumerate(runs):
+        for attacked in rows_of(run, number, PORTFOLIOS[portfolio]):
+            found = _looks(attacked, run)
+            first[attacked.trial] = min(first.get(attacked.trial, math.inf), found)
+    middle = median(first.values())
+    return {
+        "median": middle if middle < math.inf else "not within the budget",
+        "reached": sum(value < math.inf for value in first.values()),
+        "trials": len(first),
+    }
+
+
+def _looks(attacked: Attacked, run: Run) -> float:
+    """Of one search and class: looks at it until its first confident, accepted image; classes take turns evenly."""
+    classes = len(run.searches[0].niches)
+    return min((math.ceil(i.evaluations / classes) for i in attacked.images if i.confident(LEVEL)), default=math.inf)
+
+
+def static(target: Target, natural: torch.Tensor, data: str, work: Path) -> float | str:
+    """AUROC of natural test images against images made without this defence: those that fooled the plain network."""
+    judged = sorted((work / "judged").glob(f"screen-1-{data}-plain-none/models/*"))
+    if not judged:
+        return NOT_MEASURED
+    kept = [item.levels for record in open_run(judged[0]).classes for item in record.kept() if item.level == LEVEL]
+    return auroc(natural, protocols.scores(target, from_levels(torch.stack(kept))))
+
+
+def seconds(target: Target, data: str) -> dict[str, float]:
+    """Processor time of one image in batches of 100, and of the network alone; the best of five."""
+    images = from_levels(load(data).test.images[:100])
+
+    def best(asked: Target) -> float:
+        found = []
+        for _ in range(5):
+            before = time.process_time()
+            with torch.inference_mode():
+                asked.judge(images)
+            found.append((time.process_time() - before) / len(images))
+        return min(found)
+
+    return {"guarded": best(target), "network": best(undefended(target))}
+
+
+# The page
+
+
+def page(rows: dict[str, dict[str, Any]]) -> str:
+    """The tables of docs/defences.md."""
+    parts = []
+    for data in DATA:
+        own = {name: found for name, found in rows.items() if found["data"] == data}
+        if own:
+            parts += [f"### {'MNIST' if data == 'mnist' else 'Fashion-MNIST'}", "", league(own), ""]
+    if any(found["protocols"] for found in rows.values()):
+        parts += ["### Published protocols", "", published(rows), ""]
+        parts += [*(f"- *{name}*: {words}" for name, words in protocols.DIFFERS.items()), ""]
+    parts += ["### The commands", "", "Each row by one command, which does the others on the way:", "", "```"]
+    parts += [found["command"] for found in rows.values()] + ["```", ""]
+    parts += ["The same by hand, for example the last of them:", "", "```"]
+    parts += [*(list(rows.values())[-1]["commands"]), "```"]
+    return "\n".join(parts)
+
+
+def league(rows: dict[str, dict[str, Any]]) -> str:
+    """One row a defence, fewest open trials first."""
+    head = ["recipe", "guard", "portfolio", "accuracy", "accepted and correct", "open trials", "reached", "worst cell",
+            "looks to the first success", "static AUROC", "ms an image"]  # fmt: skip
+    plain = rows.get(next(iter(rows)).split("/")[0] + "/plain/none screen x1")
+    usual = plain["steps"]["median"] if plain else None
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(_cells(found, usual)) + " |" for found in sorted(rows.values(), key=_order)]
+    return "\n".join(lines)
+
+
+def _order(found: dict[str, Any]) -> tuple[float, float]:
+    told = found["judged"]["open_trials"]
+    share = told["open"]["high"]["count"] / told["trials"] if "open" in told else 2.0
+    correct, of = found["natural"]["accepted_and_correct"]
+    return share, -correct / of
+
+
+def _cells(found: dict[str, Any], usual: Any) -> list[str]:
+    natural, judged, steps = found["natural"], found["judged"], found["steps"]
+    share = {key: f"{100 * n / of:.2f} %" for key, (n, of) in natural.items()}
+    told, confident = judged["open_trials"], judged["confident"]
+    if "open" in told:
+        low, high = told["open"]["low"]["count"], told["open"]["high"]["count"]
+        opened = f"{low}" if low == high else f"{low} to {high}"
+        opened += f" of {told['trials']}"
+        cell = told["cells"][0]
+        worst = f"{cell['attack'].removeprefix('pixels-')} from {cell['start']}: {cell['open']['high']['count']}"
+        worst = worst if high else "–"
+    else:
+        opened, worst = f"{NOT_MEASURED}: {told['not_measured']}", NOT_MEASURED
+    looks = steps["median"]
+    if isinstance(looks, int | float):
+        looks = f"{looks:g}" + (f" (x {looks / usual:.1f})" if isinstance(usual, int | float) and usual else "")
+    area, time_ = found["auroc"], found["seconds_per_image"]
+    return [
+        found["recipe"], found["guard"], judged["portfolio"]["title"], share["accuracy"], share["accepted_and_correct"],
+        opened, f"{confident['count']} of {confident['of']}", worst, str(looks),
+        f"{area:.4f}" if isinstance(area, float) else area,
+        f"{1e3 * time_['guarded']:.2f} ({1e3 * time_['network']:.2f} without)",
+    ]  # fmt: skip
+
+
+def published(rows: dict[str, dict[str, Any]]) -> str:
+    """One row a defence, in the terms of four papers."""
+    head = ["data", "recipe", "guard", "rubbish: error, mean confidence", "adversarial noise: MMC, AUROC, FPR95",
+            "distal: AUROC, FPR at 99 % TPR", "other data: AUC, attacked AUC"]  # fmt: skip
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for found in rows.values():
+        told = found["protocols"]
+        if not told:
+            continue
+        rubbish, noise, distal, other = (told[name] for name in protocols.DIFFERS)
+        sure = rubbish["mean_confidence_of_errors"]
+        lines.append(
+            f"| {found['data']} | {found['recipe']} | {found['guard']} | {100 * rubbish['error']:.1f} %, "
+            f"{sure if isinstance(sure, str) else f'{100 * sure:.1f} %'} | {noise['mean_confidence']:.3f}, "
+            f"{noise['auroc']:.3f}, {noise['fpr_at_95']:.3f} | {distal['auroc']:.3f}, "
+            f"{100 * distal['fpr_at_99']:.1f} % | "
+            f"{100 * other['auc']:.1f}, {100 * other['attacked_auc']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def write(rows: dict[str, dict[str, Any]]) -> None:
+    """Put the tables between their marks in the documentation."""
+    text = DOCS.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    DOCS.write_text(f"{before}{BEGIN}\n{page(rows)}\n{END}{after}", encoding="utf-8")
+
+
+def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
+    """The images of a row that got through, large: confident, accepted, and not read by every reader; None if none.
+
+    One column a trial: above, those that no reader reads first.
+    """
+    found: dict[str, list[tuple[int, torch.Tensor]]] = {}
+    for folder in sorted((work / "judged" / f"{portfolio}-{models}-{name.replace('/', '-')}" / "models").iterdir()):
+        run = open_run(folder)
+        reads = {(int(s), int(n), float(level)): said for s, n, level, said in run.measured["readers"].get("reads", ())}
+        odds = run.judgements()
+        for record in run.classes:
+            for item in record.kept():
+                key = (record.search, record.niche, item.level or 0.0)
+                says = reads.get(key, ())
+                agreed = sum(one == item.label for one in says)
+                if item.level == LEVEL and odds[key] >= level_odds(LEVEL) and agreed < len(says):
+                    found.setdefault(item.label, []).append((agreed, item.levels[0]))
+    if not found:
+        return None
+    labels, tall = sorted(found), min(4, max(map(len, found.values())))
+    side = next(iter(found.values()))[0][1].shape[0]
+    sheet = torch.full((tall * (side + 2), len(labels) * (side + 2)), 90, dtype=torch.uint8)
+    for x, label in enumerate(labels):
+        for y, (_, image) in enumerate(sorted(found[label], key=lambda one: one[0])[:tall]):
+            sheet[y * (side + 2) : y * (side + 2) + side, x * (side + 2) : x * (side + 2) + side] = image
+    drawn = Image.fromarray(sheet.numpy())
+    path = PICTURES / f"got-through-{name.replace('/', '-')}.png"
+    drawn.resize((drawn.width * 4, drawn.height * 4), Image.Resampling.NEAREST).save(path)
+    return path
+
+
+def main() -> None:
+    """Measure the rows that are lacking, keep the numbers after each, write the documentation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="*", default=every_row(), help="DATA/RECIPE/GUARD")
+    parser.add_argument("--again", action="store_true", help="also those that are measured")
+    parser.add_argument("--portfolio", choices=sorted(PORTFOLIOS), default="screen")
+    parser.add_argument("--models", type=int, default=1, help="trained models, behind one guard")
+    parser.add_argument("--trials-per-class", type=int, default=None)
+    parser.add_argument("--iterations", type=int, default=3000, help="of networks that do not come with trompe")
+    parser.add_argument("--every", type=int, default=5, help="so many test images stand for one in AUROC")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no row after so many of processor time")
+    parser.add_argument("--no-protocols", dest="protocols", action="store_false")
+    parser.add_argument("--work", type=Path, default=Path("league"))
+    parser.add_argument("--picture", action="store_true", help="only draw what got through the rows named")
+    parser.add_argument("--write", action="store_true", help="only write the documentation")
+    options = parser.parse_args()
+    options.work = options.work.resolve()
+    rows = json.loads(FILE.read_text(encoding="utf-8"))["rows"] if FILE.exists() else {}
+    if options.picture:
+        for name in options.rows:
+            say(f"{name}: {picture(name, options.portfolio, options.models, options.work)}")
+        return
+    for name in [] if options.write else options.rows:
+        key = f"{name} {options.portfolio} x{options.models}"
+        if time.process_time() > 60.0 * options.minutes:
+            break
+        if key in rows and not options.again:
+            continue
+        rows[key] = row(name, options)
+        FILE.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
+        found = rows[key]
+        told = found["judged"]["open_trials"]
+        say(f"{key}: open {told.get('words', told)}, {found['natural']}, {found['steps']}, {found['cpu_seconds']} s")
+    write(rows)
+
+
+if __name__ == "__main__":
+    main()

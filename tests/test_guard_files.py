@@ -1,0 +1,310 @@
+"""Stored guards: fitted by a command, loaded without their images, refused where they do not fit."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+
+import trompe
+from trompe.core.errors import BadInput, DataError, RunError, TargetError
+from trompe.core.numerics import from_levels
+from trompe.core.seeds import Stream
+from trompe.core.types import Outputs
+from trompe.data import Split
+from trompe.guards import KINDS, Trusted, fit_guard, load_guard, read_card
+from trompe.guards.store import TYPES
+from trompe.settings import GuardKind
+from trompe.targets import Declaration, load_target, write_declaration
+from trompe.targets.guarded import Guarded
+from trompe.targets.load import bundled_targets
+from trompe.targets.trained import read_samples
+from trompe.testing import examine_guard
+from trompe.verbs.verify import verify
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+LAYER = "net.6"
+
+
+@pytest.fixture(scope="module")
+def samples():
+    found = read_samples(bundled_targets()["lenet-mnist"])
+    moved = torch.cat([found.images.roll((dy, dx), (2, 3)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+    return Split(moved, found.classes.repeat(9))
+
+
+@pytest.fixture(scope="module")
+def layered():
+    return load_target("lenet-mnist", Declaration(layer=LAYER))
+
+
+@pytest.fixture(scope="module")
+def trusted(samples, layered):
+    held = torch.arange(len(samples)) % 3 == 0
+    known, rest = (Split(samples.images[rows], samples.classes[rows]) for rows in (~held, held))
+    said = [layered.judge(from_levels(part.images)) for part in (known, rest)]
+    return Trusted(known, rest, *said, labels=10, layer=LAYER, data="samples", false_alarms=0.05, iterations=15)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, samples):
+    place = tmp_path_factory.mktemp("images")
+    for i, (image, c) in enumerate(zip(samples.images, samples.classes.tolist(), strict=True)):
+        (place / str(c)).mkdir(exist_ok=True)
+        Image.fromarray(image[0].numpy()).save(place / str(c) / f"{i:03}.png")
+    return place
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, folder):
+    out = tmp_path_factory.mktemp("guards") / "near"
+    trompe.guard("lenet-mnist", images=str(folder), kind="neighbours", false_alarms=0.05, out=out)
+    return out
+
+
+# Every kind
+
+
+def test_the_command_knows_every_kind_and_each_can_be_read_back():
+    assert set(KINDS) == set(TYPES) == set(GuardKind.__args__)
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * kind.endswith("vae")) for kind in KINDS]
+)
+def test_every_kind_conforms_is_stored_and_read_back(kind, trusted, layered, tmp_path):
+    from trompe.guards import card_of, save_guard
+
+    guard = fit_guard(kind, trusted)
+    held = from_levels(trusted.held.images)
+    report = examine_guard(guard, layered, held[::2], trusted.held.classes[::2])
+    assert report.findings == ()
+    save_guard(tmp_path, guard, card_of(guard, layered, {}, "", {}))
+    assert not {path.suffix for path in tmp_path.iterdir()} - {".json", ".safetensors", ".png"}
+    again = load_guard(tmp_path)
+    outputs = layered.judge(held[:20])
+    assert torch.equal(again.slack(outputs, held[:20]), guard.slack(outputs, held[:20]))
+    assert (again.name, again.needs, again.uses) == (guard.name, guard.needs, guard.uses)
+
+
+@pytest.mark.parametrize("kind", ["class-kde", pytest.param("class-vae", marks=pytest.mark.slow)])
+def test_typicality_is_two_sided(kind, trusted):
+    guard = fit_guard(kind, trusted)
+    some = trusted.held.classes == 3
+    images = from_levels(trusted.held.images[some])[:20]
+    none = Outputs(torch.zeros(20, 10))
+    assert (guard.slack(none, images)[:, 3] >= 0.0).to(torch.float64).mean() >= 0.8
+    assert bool((guard.slack(none, 0.2 * images)[:, 3] < 0.0).all())  # a faint scribble of the same shape
+    assert bool((guard.slack(none, (4.0 * images).clamp(0.0, 1.0) * 0.5 + 0.5)[:, 3] < 0.0).all())  # far too much ink
+
+
+def test_a_density_of_all_classes_says_the_same_of_each(trusted):
+    images = from_levels(trusted.held.images[:5])
+    for kind in ("pca-residual", "kde", "energy", "entropy"):
+        slack = fit_guard(kind, trusted).slack(trusted.held_outputs.take(slice(5)), images)
+        torch.testing.assert_close(slack, slack[:, :1].expand_as(slack), rtol=0.0, atol=0.0)
+
+
+def test_the_share_of_false_alarms_is_the_one_asked_for(trusted):
+    for kind in ("pca-residual", "kde", "mahalanobis", "knn"):
+        guard = fit_guard(kind, trusted)
+        slack = guard.slack(trusted.held_outputs, from_levels(trusted.held.images))
+        refused = slack.gather(1, trusted.held.classes.unsqueeze(1)) < 0.0
+        assert abs(float(refused.to(torch.float64).mean()) - 0.05) < 0.02, kind
+
+
+# What is lacking
+
+
+def test_a_layer_that_is_lacking_is_named_with_what_would_do(trusted):
+    from dataclasses import replace
+
+    bare = replace(trusted, known_outputs=Outputs(trusted.known_outputs.logits), layer="")
+    with pytest.raises(
+        BadInput, match=r"inner layer.*got outputs, training images; no inner layer.*choose one of maxi"
+    ):
+        fit_guard("knn", bare)
+
+
+def test_images_that_are_lacking_are_named(trusted):
+    from dataclasses import replace
+
+    few = Split(trusted.known.images[:12], trusted.known.classes[:12])
+    bare = replace(trusted, known=few, known_outputs=trusted.known_outputs.take(slice(12)))
+    with pytest.raises(BadInput, match="no training images"):
+        fit_guard("class-kde", bare)
+    assert fit_guard("margin", bare).name == "margin"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: Split(s.images, torch.zeros_like(s.classes)), "two classes or more"),
+        (lambda s: Split(s.images, s.classes + 1), "classes from 0 to 9; got 1 to 10"),
+        (lambda s: Split(s.images, s.classes - 1), "got -1 to 8"),
+        (lambda s: Split(torch.full_like(s.images, 9), s.classes), "times the same one"),
+    ],
+)
+def test_images_that_no_guard_can_be_fitted_to_are_refused(change, said, trusted):
+    from dataclasses import replace
+
+    bad = replace(trusted, known=change(trusted.known), held=change(trusted.held))
+    for kind in ("margin", "class-kde"):
+        with pytest.raises(BadInput, match=said):
+            fit_guard(kind, bad)
+
+
+def test_a_guard_that_nothing_passes_is_not_written(folder, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from trompe.guards import Scale
+    from trompe.verbs import guard as verb
+
+    fit = verb.fit_guard
+    high = (Scale(5.0, 6.0),) * 10
+    monkeypatch.setattr(verb, "fit_guard", lambda kind, trusted: replace(fit(kind, trusted), scales=high))
+    with pytest.raises(BadInput, match="refuses all"):
+        trompe.guard("lenet-mnist", images=str(folder), kind="neighbours", out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_images_without_classes_and_of_other_classes_are_refused(folder, tmp_path):
+    with pytest.raises(BadInput, match="whose class is not known"):
+        trompe.guard("lenet-mnist", images=str(folder / "3"), kind="margin", out=tmp_path / "a")
+    with pytest.raises(BadInput, match=r"lenet|trusted images of the target's 10 classes, T-shirt"):
+        trompe.guard("lenet-fashion", images="mnist", kind="margin", out=tmp_path / "b")
+    with pytest.raises(BadInput, match="false-alarms"):
+        trompe.guard("lenet-mnist", images=str(folder), false_alarms=0.5, out=tmp_path / "c")
+    with pytest.raises(BadInput, match="holds something"):
+        trompe.guard("lenet-mnist", images=str(folder), out=folder)
+
+
+def test_an_inner_layer_that_is_none_is_refused_with_the_nearest(folder, tmp_path):
+    with pytest.raises(BadInput, match="Did you mean"):
+        trompe.guard("lenet-mnist", images=str(folder), kind="knn", layer="net.66", out=tmp_path / "a")
+    with pytest.raises(BadInput, match="no inner layer"):
+        trompe.guard("lenet-mnist", images=str(folder), kind="knn", out=tmp_path / "a")
+
+
+# In front of a classifier
+
+
+def test_a_stored_guard_stands_without_its_images(stored):
+    card = read_card(stored)
+    assert (card.kind, card.model, card.shape) == ("neighbours", "", (1, 28, 28))
+    assert 0.0 <= card.measured["false_alarms"]["count"] <= card.measured["false_alarms"]["of"] == 180
+    target = load_target("lenet-mnist", Declaration(guard=str(stored)))
+    assert isinstance(target, Guarded)
+    assert target.declared.guard == str(stored.resolve())
+    assert load_target("lenet-mnist-b", Declaration(guard=str(stored))).guard.name == "neighbours"
+
+
+def test_a_guarded_classifier_says_label_confidence_accepted_and_why(stored, samples):
+    classify = trompe.load_guarded("lenet-mnist", stored)
+    images = torch.cat([from_levels(samples.images[400:500]), Stream(0, "test/verdict", 0).uniform32(4, 1, 28, 28)])
+    said = classify(images)
+    plain = load_target("lenet-mnist").judge(images).logits
+    assert [one.label for one in said] == [str(c) for c in plain.argmax(1).tolist()]
+    best = plain.to(torch.float64).softmax(1).amax(1)
+    assert all(abs(one.confidence - float(p)) < 1e-9 for one, p in zip(said, best, strict=True))
+    assert sum(one.accepted for one in said[:100]) > 85
+    assert not any(one.accepted for one in said[100:])
+    assert all(one.why.startswith("guard neighbours: -") for one in said[100:])
+    assert all((one.why == "") == one.accepted for one in said)
+    with pytest.raises(BadInput, match="images"):
+        classify(images * 255.0)
+
+
+def test_a_guard_of_several_things_says_which_is_least_usual(trusted, layered, samples):
+    from trompe.verbs.guarded import GuardedClassifier
+
+    classify = GuardedClassifier(Guarded(layered, fit_guard("class-kde", trusted)))
+    (verdict,) = classify(0.15 * from_levels(samples.images[401:402]))
+    assert verdict.why.endswith(("least usual is its contrast", "least usual is its total-variation"))
+
+
+def test_a_guard_for_another_classifier_is_refused(stored, folder, tmp_path):
+    with pytest.raises(BadInput, match=r"one for 10 classes 0, 1, 2, .* of images 1 x 28 x 28"):
+        load_target("lenet-fashion", Declaration(guard=str(stored)))
+    trompe.guard("lenet-mnist", images=str(folder), kind="margin", out=tmp_path / "margin")
+    with pytest.raises(BadInput, match=r"fitted for lenet-mnist-b, .* got one for the classifier lenet-mnist,"):
+        load_target("lenet-mnist-b", Declaration(guard=str(tmp_path / "margin")))
+
+
+@pytest.mark.parametrize("what", ["gone", "cut", "changed", "no card", "another kind"])
+def test_a_damaged_guard_is_refused(what, stored, tmp_path):
+    place = tmp_path / "guard"
+    shutil.copytree(stored, place)
+    card = json.loads((place / "guard.json").read_text())
+    if what == "gone":
+        shutil.rmtree(place)
+    elif what == "cut":
+        (place / "trusted.png").write_bytes((place / "trusted.png").read_bytes()[:400])
+    elif what == "changed":
+        card["numbers"]["scales"][0][0] -= 1.0
+    elif what == "no card":
+        (place / "guard.json").unlink()
+    else:
+        card["kind"] = "neighbour"
+    if what in ("changed", "another kind"):
+        (place / "guard.json").write_text(json.dumps(card))
+    with pytest.raises((DataError, BadInput), match=r"guard|neighbours"):
+        load_target("lenet-mnist", Declaration(guard=str(place)))
+
+
+def test_a_layer_comes_with_the_guard_that_looks_at_it(folder, tmp_path):
+    trompe.guard("lenet-mnist", images=str(folder), kind="knn", layer=LAYER, out=tmp_path / "knn")
+    target = load_target("lenet-mnist", Declaration(guard=str(tmp_path / "knn")))
+    assert target.declared.layer == LAYER
+    assert target.judge(torch.zeros(1, 1, 28, 28)).slack.shape == (1, 10)
+    with pytest.raises(BadInput, match=r"the layer net\.6"):
+        load_target("lenet-mnist", Declaration(guard=str(tmp_path / "knn"), layer="net.4"))
+
+
+def test_a_guard_without_what_it_needs_is_refused(trusted):
+    guard = fit_guard("knn", trusted)
+    with pytest.raises(TargetError, match=r"gives gradients, inputs, logits, but no features"):
+        Guarded(load_target("lenet-mnist"), guard)
+
+
+# Runs
+
+
+def test_a_guarded_run_is_verified_repeated_and_resumed(stored, tmp_path):
+    near = tmp_path / "near"
+    shutil.copytree(stored, near)
+    settings = {"by": "ascend", "generations": 3, "classes": ("1", "7"), "readers": "none", "guard": near}
+    run = trompe.fool("lenet-mnist", **settings, out=tmp_path / "run")
+    assert run.about.target["declared"]["guard"] == str(near.resolve())
+    assert run.about.target["guards"][0]["name"] == "neighbours"
+    assert verify(tmp_path / "run").passed
+    assert trompe.rerun(tmp_path / "run", out=tmp_path / "again").same
+    assert trompe.fool("lenet-mnist", **settings, out=tmp_path / "run", resume=True).digest() == run.digest()
+    with pytest.raises(RunError, match="--guard"):
+        trompe.fool("lenet-mnist", **{**settings, "guard": None}, out=tmp_path / "run", resume=True)
+    shutil.move(near, tmp_path / "away")
+    with pytest.raises(DataError, match=r"without a guard.json"):
+        verify(tmp_path / "run")
+    other = json.loads((tmp_path / "away" / "guard.json").read_text())
+    trompe_made = load_guard(tmp_path / "away")
+    from dataclasses import replace
+
+    from trompe.guards import Scale
+
+    changed = replace(trompe_made, scales=(Scale(0.0, 1.0),) * 10)
+    shutil.copytree(tmp_path / "away", near)
+    other |= {"fingerprint": changed.fingerprint(), "numbers": changed.parts()[0]}
+    (near / "guard.json").write_text(json.dumps(other))
+    with pytest.raises(RunError, match="Put the guard back"):
+        verify(tmp_path / "run")
+
+
+def test_a_target_file_names_a_guard_beside_it(stored, tmp_path):
+    shutil.copytree(stored, tmp_path / "near")
+    write_declaration(tmp_path / "mine.toml", Declaration(model="lenet-mnist", guard="near"))
+    target = load_target(tmp_path / "mine.toml")
+    assert (target.target.name, target.name) == ("mine", "mine behind neighbours")
+    found = trompe.inspect(str(tmp_path / "mine.toml"), save=tmp_path / "saved.toml")
+    assert found.ready.target.name == "mine behind neighbours"
+    assert load_target(tmp_path / "saved.toml").guard.fingerprint() == target.guard.fingerprint()
