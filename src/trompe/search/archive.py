@@ -64,15 +64,10 @@ class Archive(Generic[G]):
             TargetError: A bid is NaN.
         """
         old = self.elites
-<<<<<<< HEAD
-        value = bids.value.amax(0)
-        self._check(value, bids, candidates)
-=======
         if not len(candidates):
             return _nothing(candidates)
-        best = bids.value.argmax(0)  # the first of equals: documented, and held by a test
-        value = bids.value.gather(0, best.unsqueeze(0)).squeeze(0)
->>>>>>> main
+        value = bids.value.amax(0)
+        self._check(value, bids, candidates)
         won = (value > old.value).nonzero().flatten()
         best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
         rows, row = best.unique(return_inverse=True)

@@ -162,7 +162,9 @@ class Contest(Generic[G]):
         Returns:
             The step that happened, and where the search stands now.
         """
-<<<<<<< HEAD
+        if self.hands is not None:
+            found = self.hands.judge(genomes, archive.elites.value, only)
+            return self.settle(archive, genomes, parents, found, tally)
         if len(genomes) > self.judge.rows and getattr(self.encoding, "paints_aside", False):
             candidates, outputs = self._judged_while_painting(genomes, parents, tally)
         else:
@@ -187,13 +189,6 @@ class Contest(Generic[G]):
                 outputs.append(self.judge.judge(images[-1]))
         ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes))
         return Candidates(ids, parents, genomes, torch.cat(images)), Outputs.join(outputs)
-=======
-        if self.hands is not None:
-            found = self.hands.judge(genomes, archive.elites.value, only)
-            return self.settle(archive, genomes, parents, found, tally)
-        candidates = self.candidates(genomes, parents, tally)
-        return self.enter(archive, candidates, self.judge.judge(candidates.inputs), tally, only)
->>>>>>> main
 
     def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
         """These genomes, expressed and numbered, to be judged next."""

@@ -36,22 +36,14 @@ def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = 
         if tally.number < 0:
             genomes, parents = contest.encoding.random(room, stream), torch.full((room, 2), -1)
         else:
-<<<<<<< HEAD
-            genomes, parents = _offspring(contest, archive, room, stream, plan.goal)
-=======
-            genomes, parents = offspring(contest, archive, room, stream)
->>>>>>> main
+            genomes, parents = offspring(contest, archive, room, stream, plan.goal)
         step, tally = contest.hold(archive, genomes, parents, tally)
         yield step
 
 
-<<<<<<< HEAD
-def _offspring(
+def offspring(
     contest: Contest[G], archive: Archive[G], n: int, stream: Stream, goal: float
 ) -> tuple[G, Parents]:  # fmt: skip
-=======
-def offspring(contest: Contest[G], archive: Archive[G], n: int, stream: Stream) -> tuple[G, Parents]:
->>>>>>> main
     """Children and the ids of both parents: the one each child is a copy of first, then its mate."""
     mates, ids = archive.parents(n + n % 2, stream.branch("parents"), goal)
     children = contest.encoding.vary(mates, stream)

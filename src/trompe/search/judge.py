@@ -1,11 +1,8 @@
 """The seam between searching and judging: one engine, one batch size, one thread count, chosen once and stored."""
 
 import math
-<<<<<<< HEAD
 import sys
-=======
 import warnings
->>>>>>> main
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
