@@ -52,6 +52,12 @@ bench: setup ## measure demo, reach, overhead, resume, engines and a cluster; pr
 	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/render.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/overhead.py --engine openvino-bf16
+	$(BIN)/python benchmarks/bookkeeping.py
+	$(BIN)/python benchmarks/fewer.py
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/imagenet.py --hidden 10
+	$(BIN)/python scripts/performance.py
 	$(BIN)/python benchmarks/ray_scaling.py
 
 wheel: setup ## build the wheel into dist/

@@ -224,8 +224,8 @@ BUGS = (
     Bug(
         "the last of equals wins",
         ARCHIVE,
-        "best = bids.value.argmax(0)",
-        "best = len(bids.value) - 1 - bids.value.flip(0).argmax(0)",
+        "best = bids.value[:, won].argmax(0)",
+        "best = len(bids.value) - 1 - bids.value[:, won].flip(0).argmax(0)",
         "tests/test_archive.py",
     ),
     Bug(
@@ -233,6 +233,13 @@ BUGS = (
         ARCHIVE,
         "stream.integers(n, len(filled))",
         "(stream.uniform(n) ** 1.1 * len(filled)).long()",
+        "tests/test_archive.py",
+    ),
+    Bug(
+        "a niche exactly at the goal still gives parents",
+        ARCHIVE,
+        "self.elites.value[filled] < below",
+        "self.elites.value[filled] <= below",
         "tests/test_archive.py",
     ),
     Bug(
@@ -252,8 +259,8 @@ BUGS = (
     Bug(
         "genomes sit in each other's niches",
         ARCHIVE,
-        "source[won] = niches + row",
-        "source[won] = niches + row.flip(0)",
+        "winners.genomes.take(row)",
+        "winners.genomes.take(row.flip(0))",
         "tests/test_archive.py",
     ),
     Bug("padding is not cut off", JUDGE, "if n == size:", "if n <= size:", "tests/test_judge.py", fast=True),

@@ -238,3 +238,17 @@ def test_parents_are_drawn_independently():
     other, _ = archive.parents(40_000, Stream(1, "parents", 1))
     assert torch.equal(again.genes[:, 0].long(), ids)
     assert not torch.equal(other.genes[:, 0].long(), ids)
+
+
+def test_niches_at_the_goal_give_no_parents_unless_all_are():
+    """Catches a goal that is not reached exactly at it, a goal that closes a niche for good, and no parents at all."""
+    archive = Archive(3, (0.5,))
+    genomes = PixelGenomes(torch.arange(3.0).unsqueeze(1))
+    candidates = Candidates(torch.arange(3), torch.full((3, 2), -1), genomes, torch.zeros(3, 1, 1, 1))
+    archive.offer(candidates, Bids(torch.diag(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)) - 1e-9))
+    archive.elites.value.copy_(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
+    stream = Stream(0, "below", 0)
+    assert set(archive.parents(99, stream, below=2.0)[1].tolist()) == {0}
+    assert set(archive.parents(99, stream, below=2.5)[1].tolist()) == {0, 1}
+    assert set(archive.parents(99, stream, below=0.5)[1].tolist()) == {0, 1, 2}
+    assert torch.equal(archive.parents(99, stream)[1], archive.parents(99, stream, below=9.0)[1])

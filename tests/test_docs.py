@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -87,3 +89,8 @@ def test_the_columns_of_answers_and_the_sample_sizes_are_as_told() -> None:
     assert len(sizes) >= 5
     for of, upper in sizes:
         assert upper == f"{100 * wilson(0, int(of)).high:.1f}"
+
+
+def test_the_performance_page_is_what_the_stored_results_say() -> None:
+    done = subprocess.run([sys.executable, DOCS.parent / "scripts" / "performance.py", "--check"], check=False)
+    assert done.returncode == 0, "run `python scripts/performance.py`"

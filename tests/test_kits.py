@@ -496,6 +496,11 @@ class JoinsOne(PixelGenomes):
         return type(self)(torch.cat([self.genes, *(other.genes for other in others[:1])]))
 
 
+class PutsBackwards(PixelGenomes):
+    def put(self, rows, others):
+        return super().put(rows.flip(0), others)
+
+
 class Downhill(Pixels):
     def pull_back(self, genomes, slope):
         return -super().pull_back(genomes, slope)
@@ -580,6 +585,7 @@ class ForeignGenomes(Pixels):
         (with_genomes(TakesSorted), "`take` gave other genomes"),
         (with_genomes(JoinsBackwards), "`join` must keep every genome, in order"),
         (with_genomes(JoinsOne), "`join` of 3, 5 and 2 genomes gave 8"),
+        (with_genomes(PutsBackwards), "`put` must put each genome into the row"),
         (ForeignGenomes, "must be of the type `genome_type`"),
         (Downhill, "differs from finite differences of what is expressed"),
         (TwiceAsSteep, "differs from finite differences of what is expressed"),

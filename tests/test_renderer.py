@@ -22,7 +22,9 @@ from trompe.core.specs import ImageSpec
 from trompe.encodings.cppn import PRESETS, Cppn, CppnGenomes, compiled, functions, genome, kernel
 from trompe.run import open_run
 from trompe.run.painters import painters
+from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Tally
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.targets import load_target
 from trompe.testing import examine_encoding
 from trompe.verbs.audit import audit_session
 from trompe.verbs.fool import fool_session
@@ -237,3 +239,19 @@ def kernel_files():
     from pathlib import Path
 
     return [path.name for path in Path(kernel.__file__).parent.rglob("*") if path.suffix in (".nbi", ".nbc")]
+
+
+def test_what_is_painted_while_others_are_judged_is_what_is_painted_before():
+    """Catches parts joined in another order, and ids or answers that are not each candidate's own."""
+    target = load_target("lenet-mnist")
+    encoding = Cppn(target.spec, renderer="numba")
+    genomes = encoding.random(11, Stream(0, "aside", 0))
+    contest = Contest(encoding, Judge(target, JudgeSettings(4)), EveryClass.of(target), (0.5,))
+    step, _ = contest.hold(Archive(10, (0.5,)), genomes, torch.full((11, 2), -1), Tally(3, 200))
+    whole = contest.candidates(genomes, torch.full((11, 2), -1), Tally(3, 200))
+    bids = contest.niches.bids(contest.judge.judge(whole.inputs), whole.inputs).value
+    winners = whole.take(bids.argmax(0).unique())
+    assert torch.equal(step.wins.winners.ids, winners.ids)
+    assert torch.equal(step.wins.winners.inputs, winners.inputs)
+    assert torch.equal(step.wins.value, bids.amax(0))
+    assert step.forwards == 12

@@ -14,12 +14,13 @@ from safetensors.torch import load as load_arrays
 
 from trompe.core.errors import RunError
 from trompe.core.numerics import level_odds, to_levels
+from trompe.core.seeds import Stream
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Candidates, Step, Wins
 from trompe.encodings import Cppn, PixelGenomes, Pixels
 from trompe.run import About, Recorder, open_run, publish
 from trompe.run import record as record_module
-from trompe.run.blobs import GENOME_LIMIT, pack_levels, picture, unpack_arrays, unpack_levels
+from trompe.run.blobs import GENOME_LIMIT, pack_arrays, pack_levels, pack_rows, picture, unpack_arrays, unpack_levels
 from trompe.run.results import results, write_results
 from trompe.run.schema import DATABASE
 from trompe.search import Archive, Contest, Judge, JudgeSettings, evolve
@@ -486,3 +487,11 @@ def test_the_seconds_of_a_run_are_those_of_its_steps(recorded):
     told = json.loads((run.folder / "results.json").read_text())["summary"]["seconds"]
     assert told == pytest.approx(rows(run.folder, "SELECT sum(seconds) FROM step")[0][0], abs=1e-3)
     assert told > 0
+
+
+def test_rows_are_packed_as_each_by_itself():
+    """Catches a front that fits other rows, and numbers in the order of names instead of places."""
+    genomes = Cppn(ImageSpec(1, 4, 4)).random(5, Stream(0, "pack", 0)).to_arrays()
+    alone = [pack_arrays({name: values[i : i + 1] for name, values in genomes.items()}) for i in range(5)]
+    assert pack_rows(genomes, 5) == alone
+    assert pack_rows({name: values[:0] for name, values in genomes.items()}, 0) == []

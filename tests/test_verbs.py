@@ -179,7 +179,7 @@ def test_a_time_that_is_none_is_refused(text):
         ({"threads": 0}, r"--threads: expected a number of at least 1; got 0"),
         ({"classes": ("north", "nort")}, r"--classes: expected one of north, .*; got 'nort'\. Did you mean 'north'\?"),
         ({"classes": ("north", "north")}, r"--classes: expected each class once"),
-        ({"preset": "innovation"}, r"--preset .*expected one of paper, released-code; got 'innovation'"),
+        ({"preset": "innovation"}, r"--preset .*expected one of paper, released-code, thrifty; got 'innovation'"),
     ],
 )
 def test_settings_out_of_range_are_refused_before_anything_is_written(changes, message, tiny, tmp_path):
@@ -274,6 +274,7 @@ def test_resume_with_other_settings_is_refused(key, tiny, tmp_path):
         ({"by": "ascend"}, {"step": 0.1, "momentum": 0.75, "start": "uniform", "generations": 3, "batch": 4}),
         ({"by": "squares"}, {"area": 0.3, "halving": 10, "start": "uniform", "generations": 3, "batch": 4}),
         ({"by": "ascend", "preset": "nguyen-l2", "start": "grey"}, {"late": 0.02, "decay": 0.01, "start": "grey"}),
+        ({"by": "evolve", "preset": "thrifty", "confidence": 0.5}, {"preset": "thrifty", "goal": 0.0}),
         ({"by": "evolve"}, {"preset": "paper", "population": 200, "batch": 50, "generations": 3}),
         ({"by": "scatter", "batch": 20, "population": 40}, {"preset": "paper", "population": 40, "batch": 20}),
     ],

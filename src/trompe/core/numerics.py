@@ -46,7 +46,7 @@ def log_odds(logits: Logits, link: Link = "softmax") -> Classwise:
     against_top = z.scatter(1, top, -math.inf).logsumexp(1, keepdim=True)
     weight = (z - peak).exp()
     others = _sum_before(weight) + _sum_before(weight.flip(1)).flip(1)
-    return z - (peak + others.log()).scatter(1, top, against_top)
+    return z - others.log_().add_(peak).scatter_(1, top, against_top)
 
 
 def class_log_odds(logits: Logits, classes: Rows, link: Link = "softmax") -> Float64[Tensor, " n"]:
@@ -168,9 +168,9 @@ def quantise(images: Images) -> Images:
 
 def to_levels(images: Images) -> Levels:
     """The bytes of an image: uint8 in 0 .. 255, same shape, rounded to the nearest level."""
-    return (images * 255.0).round().clamp(0.0, 255.0).to(torch.uint8)
+    return (images * 255.0).round_().clamp_(0.0, 255.0).to(torch.uint8)
 
 
 def from_levels(levels: Levels) -> Images:
     """The image of given bytes: float32 k/255, same shape. `to_levels` gives the bytes back exactly."""
-    return levels.to(torch.float32) / 255.0
+    return levels.to(torch.float32).div_(255.0)

@@ -39,6 +39,10 @@ class Genomes(Protocol):
         """These genomes followed by all of the others'."""
         ...
 
+    def put(self, rows: Tensor, others: Self) -> Self:
+        """The same genomes with others at the given int64 rows, each once; may use up the memory of these."""
+        ...
+
     def to_arrays(self) -> dict[str, Tensor]:
         """Plain CPU tensors by name, from which `from_arrays` makes equal genomes."""
         ...

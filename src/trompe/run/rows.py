@@ -1,6 +1,7 @@
 """What a step becomes in the database: one row a winner, a takeover, an occupant, a first image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,9 +9,13 @@ from torch import Tensor
 
 from trompe.core.numerics import to_levels
 from trompe.core.types import Candidates, Step, Wins
-from trompe.run.blobs import GENOME_LIMIT, pack_arrays, pack_levels, picture
+from trompe.run.blobs import GENOME_LIMIT, pack_levels, pack_rows, picture
 
 Row = tuple[Any, ...]
+
+_LARGE = 16_384
+"""Values of an image from which on compressing it is worth a thread."""
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -24,21 +29,18 @@ class Packed:
     @classmethod
     def of(cls, candidates: Candidates[Any]) -> Self:
         """Packed in the candidates' order."""
-        levels = list(to_levels(candidates.inputs))
-        small = [picture(image) for image in levels]
-        inputs = [pack_levels(image) for image in levels]
-        return cls(
-            [pack_arrays(genome) for genome in _rows(candidates.genomes.to_arrays(), len(candidates))],
-            inputs,
-            [whole if part is image else pack_levels(part)
-             for whole, part, image in zip(inputs, small, levels, strict=True)],
-        )  # fmt: skip
+        levels = to_levels(candidates.inputs)
+        inputs, small = _pack(levels), picture(levels)
+        pictures = inputs if small is levels else _pack(small)
+        return cls(pack_rows(candidates.genomes.to_arrays(), len(candidates)), inputs, pictures)
 
 
-def _rows(arrays: Mapping[str, Tensor], n: int) -> Iterator[dict[str, Tensor]]:
-    """One record a row of arrays whose first axis is the row."""
-    for i in range(n):
-        yield {name: values[i : i + 1] for name, values in arrays.items()}
+def _pack(levels: Tensor) -> list[bytes]:
+    """Each image as `pack_levels` has it; large ones by several threads, since compressing them takes milliseconds."""
+    if len(levels) < 2 or levels[0].numel() < _LARGE:
+        return [pack_levels(image) for image in levels]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(pack_levels, levels))
 
 
 def candidate_rows(search: int, step: Step[Any], packed: Packed) -> list[Row]:
@@ -73,7 +75,7 @@ def current_rows(search: int, wins: Wins[Any], packed: Packed, *, counts: bool) 
 
 def first_rows(search: int, wins: Wins[Any], levels: Sequence[float], *, counts: bool) -> list[Row]:
     """The first image at each level that was reached in this step; `counts` where the reference itself was asked."""
-    inputs = [pack_levels(image) for image in to_levels(wins.firsts.inputs)]
+    inputs = _pack(to_levels(wins.firsts.inputs))
     ids = wins.firsts.ids.tolist()
     columns = (wins.first_niche, wins.first_level, wins.first_row, wins.first_value)
     return [

@@ -1,5 +1,6 @@
 """The one mutable object of a run: the best candidate of every niche, and who was first at every level."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic
@@ -62,35 +63,42 @@ class Archive(Generic[G]):
         Raises:
             TargetError: A bid is NaN.
         """
-        self._check(bids, candidates)
         old = self.elites
         if not len(candidates):
             return _nothing(candidates)
-        best = bids.value.argmax(0)  # the first of equals: documented, and held by a test
-        value = bids.value.gather(0, best.unsqueeze(0)).squeeze(0)
+        value = bids.value.amax(0)
+        self._check(value, bids, candidates)
         won = (value > old.value).nonzero().flatten()
-        rows, row = best[won].unique(return_inverse=True)
+        best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
+        rows, row = best.unique(return_inverse=True)
         winners = candidates.take(rows)
-        first_niche, first_level, first_candidate = self._first_crossings(bids.value, value)
+        first_niche, first_level, first_candidate = self._first_crossings(bids.value, value, won)
         first_rows, first_row = first_candidate.unique(return_inverse=True)
         firsts = candidates.take(first_rows)
         if len(won):
             self._seat(won, row, value[won], winners)
-        old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
+            old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
         return Wins(
             won, row, value[won], winners, first_niche, first_level, first_row,
             bids.value[first_candidate, first_niche], firsts,
         )  # fmt: skip
 
-    def parents(self, n: int, stream: Stream) -> tuple[G, Rows]:
+    def parents(self, n: int, stream: Stream, below: float = math.inf) -> tuple[G, Rows]:
         """Genomes and ids of n parents, uniform over the occupied niches, with replacement.
 
         A candidate that holds k niches is k times as likely (Nguyen 2015).
+
+        Args:
+            n: How many.
+            stream: Drawn from once.
+            below: Niches worth this or more give no parents, unless all are; what they hold may still be beaten.
 
         Raises:
             LookupError: Every niche is empty.
         """
         filled = (self.elites.ids >= 0).nonzero().flatten()
+        still = filled[self.elites.value[filled] < below]
+        filled = still if len(still) else filled
         if self.elites.genomes is None or not len(filled):
             raise LookupError("an empty archive has no parents; offer candidates first")
         niche = filled[stream.integers(n, len(filled))]
@@ -98,26 +106,27 @@ class Archive(Generic[G]):
 
     def _seat(self, won: Tensor, row: Tensor, value: Tensor, winners: Candidates[G]) -> None:
         elites = self.elites
-        niches = len(elites.value)
         if elites.genomes is None:
-            elites.genomes = winners.genomes.take(torch.zeros(niches, dtype=torch.int64))
-        source = torch.arange(niches)
-        source[won] = niches + row
-        elites.genomes = elites.genomes.join([winners.genomes]).take(source)
+            elites.genomes = winners.genomes.take(torch.zeros_like(elites.ids))
+        elites.genomes = elites.genomes.put(won, winners.genomes.take(row))
         elites.value[won] = value
         elites.ids[won] = winners.ids[row]
 
-    def _first_crossings(self, value: Tensor, highest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Niche, level and candidate of every level reached for the first time, ordered by niche, then level."""
-        new = (highest.unsqueeze(1) >= self._thresholds) & (self.elites.crossed < 0)
-        niche, level = new.nonzero().unbind(1)
+    def _first_crossings(self, value: Tensor, highest: Tensor, won: Rows) -> tuple[Tensor, Tensor, Tensor]:
+        """Niche, level and candidate of every level reached for the first time, ordered by niche, then level.
+
+        Only a niche that is taken over can reach one.
+        """
+        new = (highest[won].unsqueeze(1) >= self._thresholds) & (self.elites.crossed[won] < 0)
+        which, level = new.nonzero().unbind(1)
+        niche = won[which]
         if not len(niche):
             return niche, level, niche
         reached = value[:, niche] >= self._thresholds[level]
         return niche, level, reached.to(torch.uint8).argmax(0)
 
-    def _check(self, bids: Bids, candidates: Candidates[G]) -> None:
-        if bool(bids.value.isnan().any()):
+    def _check(self, highest: Tensor, bids: Bids, candidates: Candidates[G]) -> None:
+        if bool(highest.isnan().any()):  # the highest of a column with one is one
             row = int(bids.value.isnan().any(1).nonzero()[0])
             raise TargetError(
                 expected="a number for every bid",

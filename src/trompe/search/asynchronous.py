@@ -40,7 +40,7 @@ def evolve_asynchronously(
         while hands.room > 0 and (more := plan.wanted(_with(tally, *hands.under_way))):
             drawn += 1
             stream = Stream(plan.seed, f"evolve/{contest.encoding.name}", drawn)
-            hands.send(*offspring(contest, archive, more, stream), archive.elites.value)
+            hands.send(*offspring(contest, archive, more, stream, plan.goal), archive.elites.value)
         if not hands.under_way[0]:
             return
         sent, found = hands.next(len(archive.elites.value))

@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
@@ -35,7 +36,7 @@ class Plan:
             classes a group.
         initial: Candidates of the random beginning, which is step 0.
         budget: Evaluations in all, at most; None for as many as the generations take.
-        goal: Log-odds from which on a class is no longer worked on, where classes are worked on one by one.
+        goal: Log-odds from which on a class is no longer worked on: has no turn, or gives no parents.
         groups: How many groups of classes take turns; 0 where all compete at once. Several share a budget out evenly;
             see `trompe.search.turns.Turn`.
 
@@ -164,8 +165,30 @@ class Contest(Generic[G]):
         if self.hands is not None:
             found = self.hands.judge(genomes, archive.elites.value, only)
             return self.settle(archive, genomes, parents, found, tally)
-        candidates = self.candidates(genomes, parents, tally)
-        return self.enter(archive, candidates, self.judge.judge(candidates.inputs), tally, only)
+        if len(genomes) > self.judge.rows and getattr(self.encoding, "paints_aside", False):
+            candidates, outputs = self._judged_while_painting(genomes, parents, tally)
+        else:
+            candidates = self.candidates(genomes, parents, tally)
+            outputs = self.judge.judge(candidates.inputs)
+        return self.enter(archive, candidates, outputs, tally, only)
+
+    def _judged_while_painting(self, genomes: G, parents: Tensor, tally: Tally) -> tuple[Candidates[G], Outputs]:
+        """The candidates of one step and what the judge said, the next call's being painted while one is judged.
+
+        Never across steps: offspring depend on the archive that the step before left. The judge asks in calls of these
+        rows anyway, and what is painted does not depend on neighbours, so every bit is as without.
+        """
+        parts = torch.arange(len(genomes)).split(self.judge.rows)
+        images, outputs = [], []
+        with ThreadPoolExecutor(1) as painter:
+            coming = painter.submit(self.encoding.express, genomes.take(parts[0]))
+            for following in [*parts[1:], None]:
+                images.append(coming.result())
+                if following is not None:
+                    coming = painter.submit(self.encoding.express, genomes.take(following))
+                outputs.append(self.judge.judge(images[-1]))
+        ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes))
+        return Candidates(ids, parents, genomes, torch.cat(images)), Outputs.join(outputs)
 
     def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
         """These genomes, expressed and numbered, to be judged next."""
@@ -219,7 +242,7 @@ class Contest(Generic[G]):
 
 def archive_statistics(value: Tensor, levels: Sequence[float]) -> dict[str, float]:
     """Numbers about the occupied niches: how many, lowest, median and highest bid value, how many at each level."""
-    filled = sorted(number for number in value.tolist() if math.isfinite(number))
+    filled = value[value.isfinite()].sort().values.tolist()
     statistics: dict[str, float] = {"filled": len(filled)}
     if filled:
         statistics |= {"lowest": filled[0], "median": median(filled), "highest": filled[-1]}

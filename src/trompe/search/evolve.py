@@ -13,9 +13,9 @@ from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = BEGINNING) -> Iterator[Step[G]]:
     """Random candidates first, then step after step of the occupants' offspring.
 
-    Parents are uniform over niches, with replacement; every candidate bids for every niche; the archive changes after
-    each step. A step depends on the archive, the plan and its own number alone, so a search taken up from a recorded
-    archive goes on as if it had never stopped.
+    Parents are uniform over niches, with replacement (where the plan has a goal, over those below it); every candidate
+    bids for every niche; the archive changes after each step. A step depends on the archive, the plan and its own
+    number alone, so a search taken up from a recorded archive goes on as if it had never stopped.
 
     Reference: Mouret 2015 (MAP-Elites); Nguyen 2015, section 2.2.
 
@@ -36,14 +36,16 @@ def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = 
         if tally.number < 0:
             genomes, parents = contest.encoding.random(room, stream), torch.full((room, 2), -1)
         else:
-            genomes, parents = offspring(contest, archive, room, stream)
+            genomes, parents = offspring(contest, archive, room, stream, plan.goal)
         step, tally = contest.hold(archive, genomes, parents, tally)
         yield step
 
 
-def offspring(contest: Contest[G], archive: Archive[G], n: int, stream: Stream) -> tuple[G, Parents]:
+def offspring(
+    contest: Contest[G], archive: Archive[G], n: int, stream: Stream, goal: float
+) -> tuple[G, Parents]:  # fmt: skip
     """Children and the ids of both parents: the one each child is a copy of first, then its mate."""
-    mates, ids = archive.parents(n + n % 2, stream.branch("parents"))
+    mates, ids = archive.parents(n + n % 2, stream.branch("parents"), goal)
     children = contest.encoding.vary(mates, stream)
     rows = torch.arange(n)
     return (children if n == len(children) else children.take(rows)), torch.stack([ids[rows], ids[rows ^ 1]], 1)

@@ -1,6 +1,7 @@
 """The seam between searching and judging: one engine, one batch size, one thread count, chosen once and stored."""
 
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -150,6 +151,11 @@ class Judge:
         shape = self.target.spec.shape
         levels = (torch.arange(math.prod(shape)) % 256).to(torch.uint8).reshape(1, *shape)
         self.slope(from_levels(levels), lambda outputs: outputs.logits.to(torch.float64).sum(1))
+
+    @property
+    def rows(self) -> int:
+        """Rows judged in one call; where a server is asked, which takes several calls at once, all there are."""
+        return sys.maxsize if self.settings.engine == REMOTE else self.settings.batch
 
     def forwards(self, n: int) -> int:
         """Rows that judging n inputs sends to the network, padding included, ten crops as ten."""

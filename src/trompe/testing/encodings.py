@@ -59,7 +59,8 @@ def examine_encoding(encoding: Encoding[G], spec: InputSpec) -> Report:
     """
     then = (
         _check_describe, _check_random, _check_express, _check_one_by_one, _check_vary, _check_streams, _check_parents,
-        _check_storing, _check_take, _check_join, _check_file, _check_randomness, _check_numbers_moved, _check_slope,
+        _check_storing, _check_take, _check_join, _check_put, _check_file, _check_randomness, _check_numbers_moved,
+        _check_slope,
     )  # fmt: skip
     probe = _Probe(encoding, spec)
     return Examination(f"encoding {encoding.name}", probe).run((_check_numbers,), then)
@@ -201,6 +202,14 @@ def _check_join(probe: _Probe[G]) -> Iterator[str]:
         yield "`join` must keep every genome, in order."
     if not same_bits(probe.encoding.express(first.join([])), parts[:3]):
         yield "`join` with nothing must give the same genomes."
+
+
+def _check_put(probe: _Probe[G]) -> Iterator[str]:
+    first, second = probe.genomes(4), probe.encoding.vary(probe.genomes(2), probe.stream("put"))
+    wanted = probe.encoding.express(first)
+    wanted[torch.tensor([3, 1])] = probe.encoding.express(second)
+    if not same_bits(probe.encoding.express(first.put(torch.tensor([3, 1]), second)), wanted):
+        yield "`put` must put each genome into the row that was named for it, and leave the others."
 
 
 def _check_file(probe: _Probe[G]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
-from math import inf
+from math import inf, isfinite
 from typing import Any, cast
 
 from trompe.core.check import check_at_least, check_level, check_name
@@ -38,6 +38,9 @@ SEARCHES: dict[str, Search] = {"evolve": evolve, "ascend": ascend, "squares": sq
 
 GROUPED = ("ascend", "squares")
 """Searches in which groups of classes take turns; in the others all classes compete at once."""
+
+LEAVING_ALONE = ("thrifty",)
+"""Presets of evolve in which a class that is as sure as was asked for gives no more parents."""
 
 _RULES_OF = {"cppn": ("adam",)}
 """Of an encoding whose numbers are not the values of an image: rules that work on it, the default first.
@@ -102,7 +105,8 @@ def describe_search(settings: FoolSettings, plan: Plan) -> dict[str, Any]:
     rules = search.keywords.values() if isinstance(search, partial) else ()
     numbers = {name: value for rule in rules for name, value in asdict(rule).items()}
     size = {} if settings.by in GROUPED else {"population": plan.population}
-    return {**numbers, **size, "preset": settings.preset, "generations": plan.generations, "batch": plan.batch}
+    whose = {"goal": plan.goal} if _leaves_alone(settings) and isfinite(plan.goal) else {}
+    return {**numbers, **size, **whose, "preset": settings.preset, "generations": plan.generations, "batch": plan.batch}
 
 
 def make_encoding(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int = 1) -> Encoding[Any]:
@@ -153,7 +157,8 @@ def make_plan(settings: FoolSettings, classes: int = 1) -> Plan:
             where="--batch",
             do="Choose a batch that fits into the population without a rest.",
         )
-    return Plan(settings.seed, generations, size, batch, size, settings.budget)
+    goal = level_odds(settings.confidence) if _leaves_alone(settings) and settings.confidence is not None else inf
+    return Plan(settings.seed, generations, size, batch, size, settings.budget, goal)
 
 
 def parse_time(text: str | None) -> float | None:
@@ -185,6 +190,11 @@ def parse_time(text: str | None) -> float | None:
 
 def _default_batch(settings: FoolSettings, size: int) -> int:
     return size if settings.preset == "released-code" or size % _BATCH else _BATCH
+
+
+def _leaves_alone(settings: FoolSettings) -> bool:
+    """Whether classes that are sure enough give no more parents."""
+    return settings.by == "evolve" and settings.preset in LEAVING_ALONE
 
 
 def _refuse(settings: FoolSettings, option: str, value: object) -> None:

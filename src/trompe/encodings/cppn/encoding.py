@@ -121,6 +121,11 @@ class Cppn:
         if self.renderer == "numba":
             compiled.check_installed()
 
+    @property
+    def paints_aside(self) -> bool:
+        """Whether another thread may paint some of a batch: no interpreter is needed, no picture minds the others."""
+        return self.renderer == "numba"
+
     def random(self, n: int, stream: Stream) -> CppnGenomes:
         """Every input connected to every output, or to the first of the hidden layers; random weights and functions."""
         source, target = layered(self.spec.channels, self.settings.hidden)

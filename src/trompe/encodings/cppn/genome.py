@@ -52,6 +52,15 @@ class CppnGenomes:
             torch.cat([genomes.weight for genomes in padded]),
         )
 
+    def put(self, rows: Tensor, others: Self) -> Self:
+        """These genomes with others at the given rows; padded to the wider of both."""
+        slots = max(self.function.shape[1], others.function.shape[1])
+        connections = max(self.source.shape[1], others.source.shape[1])
+        mine, new = self.widened(slots, connections), others.widened(slots, connections)
+        mine.function[rows], mine.weight[rows] = new.function, new.weight
+        mine.source[rows], mine.target[rows] = new.source, new.target
+        return mine
+
     def widened(self, slots: int, connections: int) -> Self:
         """The same networks with room for at least that many slots and connections."""
         nodes = max(0, slots - self.function.shape[1])

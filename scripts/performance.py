@@ -1,0 +1,208 @@
+"""Write docs/performance.md from benchmarks/results/*.json; what was not measured is said to be so.
+
+`python scripts/performance.py` writes it, `--check` says whether it is what the results say.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "benchmarks" / "results"
+MISSING = "not measured"
+
+Result = dict[str, Any]
+
+
+def load(name: str) -> Result | None:
+    """A stored result, None where there is none."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def told(name: str, say: Callable[[Result], str]) -> str:
+    """What a result says, with the load it was measured under."""
+    result = load(name)
+    if result is None:
+        return MISSING
+    try:
+        return f"{say(result)} (load {result['load']:.0f} on {result['cores']} cores)"
+    except KeyError:
+        return MISSING
+
+
+def variant(name: str) -> str:
+    """Evaluations and seconds of one way to search."""
+
+    def say(found: Result) -> str:
+        row = found["variants"][name]
+        return f"{count(row['all'])} evaluations, {span(row['seconds'])} s"
+
+    return told("fewer", say)
+
+
+def number(value: Any) -> str:
+    """With thousands, or to two digits behind the point."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def count(row: Result) -> str:
+    """Median, range, how many seeds."""
+    seeds = f"{row['reached']} of {row['of']} seeds"
+    return f"{number(row['median'])} ({number(row['best'])} to {number(row['worst'])}; {seeds})"
+
+
+def span(row: Result) -> str:
+    """Median and worst."""
+    return f"{number(row['median'])} (worst {number(row['worst'])})"
+
+
+def squares(found: Result) -> str:
+    """The ten digits from uniform noise."""
+    rows = found["lenet-mnist squares uniform"]["rows"]
+    most, slowest = max(row["evaluations"] for row in rows), max(row["seconds"] for row in rows)
+    return f"{most} evaluations at most, {slowest:.2f} s at most, {len(rows)} seeds"
+
+
+def kept(found: Result) -> str:
+    """Search over forward passes alone."""
+    return (
+        f"{found['median_ratio']:.2f} ({found['range'][0]:.2f} to {found['range'][1]:.2f}, {len(found['pairs'])} pairs)"
+    )
+
+
+def lite(found: Result) -> str:
+    """The same of EfficientNet-Lite0, from the share that `engines.py` stores."""
+    last = found["efficientnet-lite0"]["marks"][-1]
+    whole, without = 1 / last["cpu_share"], 1 / last["cpu_share_without_reference"]
+    return f"{whole:.2f} of processor time, {without:.2f} without the reference, before the changes of note 0005"
+
+
+def book(found: Result, classes: int) -> str:
+    """Offer, statistics and parents at steps of 50 and 200."""
+    rows = [found["microseconds"][f"{classes} classes, steps of {n}"] for n in (50, 200)]
+    sums = [row["offer, nobody wins"] + row["statistics"] + row["parents"] for row in rows]
+    odds = [row["log-odds"] for row in rows]
+    return f"{sums[0]:.2f} in steps of 50, {sums[1]:.2f} of 200; log-odds {odds[0]:.2f} and {odds[1]:.2f} more"
+
+
+def curve(found: Result) -> str:
+    """The last point that was reached."""
+    last = found["curve"][-1]
+    where = f"{last['evaluations']:,} evaluations, {last['cpu_seconds']:.0f} s of one core"
+    return f"median {last['median']:.3f} after {where}"
+
+
+def cost(found: Result) -> str:
+    """The constant and the slope, by number of classes."""
+    fits = [(k, row["processor"]) for k, row in found["cost"].items()]
+    return "; ".join(f"{k} classes: {fit['a']:.2f} s + {1e6 * fit['b']:.0f} us x evaluations" for k, fit in fits)
+
+
+def slower(found: Result) -> str:
+    """Overhead beside pyribs as an archive, and wall time."""
+    ours, theirs = found["overhead_us"]["ours"]["median"], found["overhead_us"]["pyribs as the archive"]["median"]
+    wall = found["loops_us"]["pyribs as the archive"]["median"] / found["loops_us"]["ours"]["median"]
+    return f"overhead {ours:.0f} and {theirs:.0f} us an evaluation; wall {wall:.2f} times"
+
+
+def demo(found: Result) -> str:
+    """Wall time."""
+    return f"{found['wall']:.1f} s"
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """What is asked for, and what was reached."""
+    no_gpu = f"{MISSING} (no GPU)"
+    return [
+        ("`squares`, ten digits at 99.99 %", "≤ 2,500 evaluations, ≤ 0.2 s", told("climb", squares)),
+        ("pixels `evolve`, the paper's loop", "(beside it)", variant("pixels: paper")),
+        ("pixels `evolve --preset thrifty`", "≤ 0.5 s, 10 of 10 seeds", variant("pixels: thrifty")),
+        ("cppn `evolve`, the paper's loop", "≤ 3 s", variant("cppn: paper")),
+        ("search / forward passes, LeNet in torch", "≤ 1.3", told("overhead", kept)),
+        ("search / forward passes, LeNet in OpenVINO bf16", "≤ 1.25", told("overhead-openvino-bf16", kept)),
+        ("search / forward passes, EfficientNet-Lite0", "≤ 1.05", told("engines-pairs", lite)),
+        ("bookkeeping, 10 classes", "≤ 0.5 us a candidate", told("bookkeeping", lambda found: book(found, 10))),
+        ("bookkeeping, 1,000 classes", "≤ 6 us a candidate", told("bookkeeping", lambda found: book(found, 1000))),
+        (
+            "ImageNet, cppn, black box",
+            "median 0.88 by 200,000 evaluations, 15 minutes",
+            told("imagenet-hidden-10", curve),
+        ),
+        ("ImageNet, gradient", "≥ 995 of 1,000 classes, 15 minutes", MISSING),
+        ("beside pyribs as an archive", "overhead ≤ 1/5, wall ≥ 2 times", told("peers", slower)),
+        ("`trompe demo`", "≤ 15 s", told("demo", demo)),
+        ("cost of `fool`, torch, one core", "measured", told("bookkeeping", cost)),
+        ("GPU: images/s beside the bare forward pass, four networks", "measured where there is one", no_gpu),
+        ("GPU: the paper's 2 million evaluations, ten crops", "minutes", no_gpu),
+    ]
+
+
+HEAD = """# Performance
+
+Written by `scripts/performance.py` from `benchmarks/results/`; a test holds it to them. The machine is shared: the load
+beside each number says how many others wanted its cores. Wall times under a load far above the number of cores say
+little; counts of evaluations are what they are.
+
+| what | asked for | measured |
+|---|---|---|
+"""
+
+
+def peers() -> str:
+    """Tables of the comparison with other libraries."""
+    found = load("peers")
+    if found is None:
+        return f"{MISSING}\n"
+    lines = ["| | median | range |", "|---|---|---|"]
+    for part, unit in (("loops_us", "us an evaluation"), ("painting_us", "us a picture"), ("climbing_s", "s")):
+        lines += [f"| {name}, {unit} | {number(row['median'])} | {number(row['least'])} to {number(row['most'])} |"
+                  for name, row in found[part].items()]  # fmt: skip
+    lines += [f"| {name}, digits verified of 10 | {' '.join(map(str, values))} | |"
+              for name, values in found["verified_of_10"].items()]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def variants() -> str:
+    """Every variant that was measured."""
+    found = load("fewer")
+    if found is None:
+        return f"{MISSING}\n"
+    lines = ["| variant | the median digit | all ten | seconds |", "|---|---|---|---|"]
+    lines += [f"| {name} | {count(row['median'])} | {count(row['all'])} | {span(row['seconds'])} |"
+              for name, row in found["variants"].items()]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def imagenet() -> str:
+    """The curve."""
+    found = load("imagenet-hidden-10")
+    if found is None:
+        return f"{MISSING}\n"
+    lines = ["| evaluations | median confidence | classes at 0.88 | at 0.99 | s of one core |", "|---|---|---|---|---|"]
+    lines += [f"| {p['evaluations']:,} | {p['median']:.3f} | {p['at 0.88']} | {p['at 0.99']} | {p['cpu_seconds']:.0f} |"
+              for p in found["curve"]]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The whole of it."""
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows())
+    return (
+        f"{HEAD}{table}\n\nWhat is not met, and why, stands in"
+        " [note 0005](design/0005-fewer-evaluations.md).\n"
+        f"\n## Evaluations to the ten digits\n\n{variants()}"
+        f"\n## A thousand classes of photographs (`benchmarks/imagenet.py --hidden 10`)\n\n{imagenet()}"
+        f"\n## Beside other libraries (`benchmarks/peers.py`)\n\n{peers()}"
+    )
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(PAGE.read_text(encoding="utf-8") != page())
+    PAGE.write_text(page(), encoding="utf-8")
