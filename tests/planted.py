@@ -34,8 +34,8 @@ BUGS = (
     Bug(
         "log-odds with the wrong sign",
         NUMERICS,
-        "return z - (peak + others.log()).scatter(1, top, against_top)",
-        "return (peak + others.log()).scatter(1, top, against_top) - z",
+        "return z - others.log_().add_(peak).scatter_(1, top, against_top)",
+        "return others.log_().add_(peak).scatter_(1, top, against_top) - z",
         "tests/test_numerics.py",
         fast=True,
     ),
@@ -70,15 +70,15 @@ BUGS = (
     Bug(
         "truncation to the grid",
         NUMERICS,
-        "(images * 255.0).round()",
-        "(images * 255.0).floor()",
+        "(images * 255.0).round_()",
+        "(images * 255.0).floor_()",
         "tests/test_numerics.py tests/test_pixels.py",
     ),
     Bug(
         "a grid of k/256",
         NUMERICS,
-        "levels.to(torch.float32) / 255.0",
-        "levels.to(torch.float32) / 256.0",
+        "levels.to(torch.float32).div_(255.0)",
+        "levels.to(torch.float32).div_(256.0)",
         "tests/test_numerics.py",
     ),
     Bug("the rejected above the accepted", NUMERICS, "REJECTED = -2e3", "REJECTED = 2e3", "tests/test_numerics.py"),
@@ -412,8 +412,8 @@ BUGS = (
     Bug(
         "the first images are those of the strongest",
         "run/rows.py",
-        "inputs = [pack_levels(image) for image in to_levels(wins.firsts.inputs)]",
-        "inputs = [pack_levels(to_levels(wins.winners.inputs)[0]) for _ in wins.firsts.inputs]",
+        "inputs = _pack(to_levels(wins.firsts.inputs))",
+        "inputs = _pack(to_levels(wins.winners.inputs)[:1].expand_as(to_levels(wins.firsts.inputs)))",
         VERBS,
     ),
     Bug(
