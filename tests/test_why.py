@@ -23,6 +23,7 @@ from trompe.experiments import (
     one_step,
     posterior,
     region,
+    runs,
     volume,
 )
 from trompe.experiments.answers import PREDICTED, predictions, say
@@ -33,6 +34,7 @@ from trompe.experiments.page import render
 from trompe.experiments.report import Account, sections
 from trompe.experiments.runs import pack
 from trompe.experiments.verdicts import judge
+from trompe.run import Run
 
 WHERE = "on 12 models and nothing"
 GUESS = Prediction("It is 1.", "2026-11-21", seen=False)
@@ -372,3 +374,21 @@ def test_regions_are_compared_within_a_seed():
         (8.0,),
         (-2.0,),
     ]
+
+
+def test_a_run_that_is_forgotten_goes_at_once(tmp_path, monkeypatch):
+    """Killed while its files are removed, nothing is left in its place that a search would refuse to go on from."""
+    run = object.__new__(Run)
+    object.__setattr__(run, "folder", tmp_path / "run")
+    run.folder.mkdir()
+    (run.folder / "file").write_text("x")
+    (tmp_path / ".run.gone").mkdir()
+
+    def killed(folder, **_):
+        if folder.exists() and any(folder.iterdir()):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs.shutil, "rmtree", lambda folder, **how: killed(folder) if not how else folder.rmdir())
+    with pytest.raises(KeyboardInterrupt):
+        runs.forget(run)
+    assert not run.folder.exists()

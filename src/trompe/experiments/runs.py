@@ -53,7 +53,10 @@ def beside(folder: Path, experiment: str, unit: str) -> Path:
 
 def forget(run: Run) -> None:
     """Remove a run that takes tens of megabytes, once what the claims are about has been taken from it."""
-    shutil.rmtree(run.folder)
+    gone = run.folder.with_name(f".{run.folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    run.folder.replace(gone)  # at once: a run of which only a part is left could not be taken up again
+    shutil.rmtree(gone)
 
 
 def trained(folder: Path, architecture: str, seed: int, iterations: int, data: str = "mnist") -> str:
