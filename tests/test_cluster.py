@@ -306,7 +306,8 @@ def test_where_it_goes_on_it_draws_new_numbers(monkeypatch):
     offspring = trompe.search.asynchronous.offspring
     monkeypatch.setattr(
         trompe.search.asynchronous, "offspring",
-        lambda contest, archive, n, stream: drawn.append(stream.step) or offspring(contest, archive, n, stream),
+        lambda contest, archive, n, stream, goal: drawn.append(stream.step)
+        or offspring(contest, archive, n, stream, goal),
     )  # fmt: skip
     own, _ = crewed(contest_on(curved(), 10), 2)
     archive = Archive(4, LEVELS)

@@ -282,7 +282,7 @@ def test_resume_with_other_settings_is_refused(key, tiny, tmp_path):
 def test_a_run_says_its_numbers_and_not_only_the_name_of_a_preset(changes, numbers, tiny, tmp_path):
     """The name may stand for others in the next version."""
     run = trompe.fool_with(
-        FoolSettings("tiny-0", out=tmp_path / "run", generations=3, confidence=None, **changes), tiny
+        FoolSettings("tiny-0", out=tmp_path / "run", generations=3, **{"confidence": None, **changes}), tiny
     )
     recorded = run.about.search[f"pixels-{changes['by']}"]
     assert {name: recorded[name] for name in numbers} == numbers

@@ -39,6 +39,11 @@ class TokenGenomes:
         """These genomes followed by all of the others'."""
         return type(self)(torch.cat([self.ids, *(other.ids for other in others)]))
 
+    def put(self, rows: Tensor, others: Self) -> Self:
+        """These genomes with others at the given rows: the rows themselves are overwritten."""
+        self.ids[rows] = others.ids
+        return self
+
     def to_arrays(self) -> dict[str, Tensor]:
         """The numbers."""
         return {"ids": self.ids.cpu().contiguous()}
