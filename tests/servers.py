@@ -49,6 +49,7 @@ def serve(app: App) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # two small writes would wait 40 ms for an acknowledgement
 
         def setup(self) -> None:
             super().setup()

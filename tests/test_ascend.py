@@ -298,6 +298,7 @@ def test_the_mean_is_the_training_mean_where_it_is_known_and_grey_elsewhere() ->
 # The search
 
 
+@pytest.mark.slow
 def test_a_search_stopped_after_any_step_goes_on_to_the_same_bits() -> None:
     target = curved(1, 5, 7, classes=7)
     search, plan = partial(ascend, rule=SignMomentum(step=0.02)), group_plan(target, 3, goal=8.0)

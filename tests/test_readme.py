@@ -29,4 +29,5 @@ def test_every_command_of_the_readme_exists_and_takes_these_options():
     for line in lines:
         _, command, *words = shlex.split(line)
         assert command in COMMANDS
-        parse(command, getattr(settings, f"{command.capitalize()}Settings"), words)
+        kind = "TrialSettings" if command == "judge" else f"{command.capitalize()}Settings"
+        parse(command, getattr(settings, kind), words)

@@ -406,7 +406,10 @@ def test_a_run_without_any_image_has_a_page(tmp_path: Path) -> None:
     assert file_pixels(tmp_path / "run" / "contact-sheet.png").shape[2] == 3
 
 
-@pytest.mark.parametrize(("classes", "limit", "side"), [(10, 5, 12), (10, 5, 224), (1000, 25, 12), (1000, 25, 64)])
+@pytest.mark.parametrize(
+    ("classes", "limit", "side"),
+    [(10, 5, 12), (10, 5, 224), pytest.param(1000, 25, 12, marks=pytest.mark.slow), (1000, 25, 64)],
+)
 def test_pages_stay_light(tmp_path: Path, classes: int, limit: int, side: int) -> None:
     labels = [f"class {i}" for i in range(classes)]
     run = made_run(tmp_path / "run", labels, ImageSpec(3, side, side), generations=1, population=20, batch=20)

@@ -98,6 +98,7 @@ def test_a_search_stopped_after_any_step_goes_on_to_the_same_bits() -> None:
     assert assert_resumes_anywhere(squares, contest_on(target, 3), plan) > 12
 
 
+@pytest.mark.slow
 def test_a_run_taken_up_in_the_middle_equals_the_uninterrupted_one(tmp_path: Path) -> None:
     assert_run_resumes({"by": "squares", "batch": 4, "seed": 1}, (1, 20, 101), tmp_path)
 

@@ -490,6 +490,7 @@ def test_rerun_gives_the_same_bytes(lenet_run, tmp_path):
     assert pngs(again.repetition.folder) == pngs(lenet_run.folder)
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_process_hash_seed_or_global_randomness(tmp_path):
     digests = set()
     for i in range(2):
