@@ -28,6 +28,7 @@ from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import say_confidence
 from trompe.core.specs import ImageSpec
 from trompe.settings import AuditSettings
+from trompe.showing.headline import pictures
 from trompe.showing.maps import grid
 from trompe.showing.names import dense, free_place, gap
 from trompe.verbs.audit import audit_session
@@ -128,6 +129,19 @@ def published(digits: trompe.Run) -> dict:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> trompe.Run:
     return made_run(tmp_path_factory.mktemp("hostile") / "run", HOSTILE, ImageSpec(3, 6, 6))
+
+
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        (["pixels-ascend", "cppn-evolve"], "noise climbed by gradient and shapes painted by small networks"),
+        (["pixels-ascend:adam:natural", "pixels-ascend:hide:uniform"], "pictures climbed by gradient"),
+        (["mine", "cppn-ascend"], "pictures made by mine and shapes climbed by gradient"),
+        (["mine", "yours", "pixels-scatter", "cppn-evolve"], "pictures made by 4 methods"),
+    ],
+)
+def test_the_pictures_are_named_by_what_they_are_and_not_by_a_list(methods: list[str], words: str) -> None:
+    assert pictures(methods) == words
 
 
 def test_the_headline_says_what_the_results_say(page: Node, published: dict) -> None:

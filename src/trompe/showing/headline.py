@@ -1,5 +1,6 @@
 """What happened: one sentence and four figures, each computed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
@@ -19,6 +20,9 @@ _GROWN = {
     "pixels-scatter": "random noise",
     "cppn-scatter": "random shapes",
 }
+# With a rule or a start of its own (``pixels-ascend:adam:class-mean``) a search may have begun from anything.
+_VARIED = {**_GROWN, "pixels-ascend": "pictures climbed by gradient", "pixels-squares": "pictures changed by squares"}
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def sentence(evidence: Evidence) -> str:
     attempted = f"{say_count(len(evidence.labels))} {_classes(len(evidence.labels))}"
     if not evidence.strongest:
         return f"{name} was asked about {attempted}; no image has been recorded. {people_sentence(evidence)}"
-    made = pictures(evidence)
+    made = pictures(search.method for search in evidence.run.searches)
     for level in sorted(evidence.run.about.levels, reverse=True):
         if looks := evidence.looks_to(level):
             count, best = max(len(looks), evidence.reached(level)), _best(evidence)
@@ -83,13 +87,18 @@ def _asked(evidence: Evidence) -> bool:
     return evidence.people is not None and evidence.people.rates is not None
 
 
-def pictures(evidence: Evidence) -> str:
-    """What the run's images are, in words that claim no more than its methods."""
-    kinds = dict.fromkeys(
-        _GROWN.get(search.method, f"pictures made by {search.method}") for search in evidence.run.searches
-    )
+def pictures(methods: Iterable[str]) -> str:
+    """What images made by at least one method are, in words that claim no more than the methods do."""
+    kinds = dict.fromkeys(map(_grown, methods))
+    if len(kinds) > _NAMED and any("made by" in kind for kind in kinds):
+        return f"pictures made by {len(kinds)} methods"
     *most, last = kinds
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def _grown(method: str) -> str:
+    kind, _, variant = method.partition(":")
+    return (_VARIED if variant else _GROWN).get(kind, f"pictures made by {method}")
 
 
 def figures(evidence: Evidence) -> list[Figure]:
