@@ -7,6 +7,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from made import made_run
@@ -595,3 +596,31 @@ def test_the_stand_in_keeps_the_paper_s_proportions():
     assert found["falls"].values == pytest.approx((0.7,))
     assert found["low"].values == (0.2,)
     assert found["accuracy"].values == pytest.approx((0.01,))
+    assert "no labelled photographs" in found["falls-photographs"].missing
+    found = retrain_imagenet.measure(
+        pair | {"photographs-1-00": {**pair["loop-0"], "classes": 2, "per_class": 8}}, Effort()
+    )
+    assert found["falls"].values == found["falls-photographs"].values == pytest.approx((0.7,))
+    assert found["falls-photographs"].population == "on 1 small networks and 2 classes of 8 photographs that you named"
+
+
+@pytest.mark.slow
+def test_any_folder_of_photographs_can_be_retrained_on(tmp_path):
+    from trompe.experiments import retrain_imagenet
+    from trompe.experiments.nouns import Effort
+    from trompe.experiments.runs import unpack
+
+    noise = numpy.random.default_rng(0)
+    for name, least in (("dark", 0), ("light", 128)):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for i in range(10):
+            picture = noise.integers(least, least + 128, (40, 50, 3), dtype=numpy.uint8)
+            Image.fromarray(picture).save(tmp_path / "own" / name / f"{i}.png")
+    effort = Effort("quick", seeds=1, images=tmp_path / "own")
+    clothes, own = retrain_imagenet.units(effort, range(1))
+    assert clothes.name == "loop-00"
+    assert own.name.startswith("photographs-")
+    data = own.work(tmp_path / "unit")
+    assert (data["classes"], data["per_class"], len(data["rounds"])) == (2, 8, 2)
+    assert data["rounds"][1]["negatives"] == 56
+    assert unpack(data["images"], retrain_imagenet.COLOUR).shape == (2, 3, 64, 64)

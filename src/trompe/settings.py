@@ -506,8 +506,9 @@ class PaperSettings:
     seeds: int | None = None
     """Runs or trained models of each experiment, where not as many as it has by default."""
     images: Path | None = None
-    """Labelled photographs, a folder for each class of ImageNet: how sure the network is of real ones. Without them
-    that is not measured."""
+    """Labelled photographs. Of imagenet-cppn: a folder for each class of ImageNet, to say how sure the network is of
+    real ones. Of retrain-imagenet: a folder for each class, of any kind, to retrain a network on. Without them neither
+    is measured."""
     workers: int | None = None
     """Processes that measure at a time; by default one a core. Data are the same for any number, but for timings."""
     out: Path = Path("trompe-paper")

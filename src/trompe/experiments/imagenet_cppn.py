@@ -27,7 +27,7 @@ from trompe.experiments.imagenet import (
     short_of,
     thumbnail,
 )
-from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit, say_odds
+from trompe.experiments.nouns import NO_PHOTOGRAPHS, Claim, Data, Effort, Experiment, Figure, Measured, Unit, say_odds
 from trompe.experiments.runs import unpack
 from trompe.targets.ready import prepared_of
 
@@ -54,7 +54,6 @@ CLAIMS = (
         stand_in=STAND_IN,
     ),
 )  # fmt: skip
-NO_PHOTOGRAPHS = "not measured: no labelled photographs were named (--images FOLDER)"
 _MOST = 1000
 """Photographs that are asked about."""
 

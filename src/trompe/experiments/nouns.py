@@ -160,6 +160,9 @@ class Verdict:
         return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}, {_count(found.of, self.claim.unit)})"
 
 
+NO_PHOTOGRAPHS = "not measured: no labelled photographs were named (--images FOLDER)"
+
+
 @dataclass(frozen=True)
 class Effort:
     """How much is done: which size, and how many seeds.
