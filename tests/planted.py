@@ -216,8 +216,8 @@ BUGS = (
     Bug(
         "equals take over",
         ARCHIVE,
-        "won = (value > old.value)",
-        "won = (value >= old.value)",
+        "won = (~(value <= old.value))",
+        "won = (~(value < old.value))",
         "tests/test_archive.py",
         fast=True,
     ),

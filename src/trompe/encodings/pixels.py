@@ -37,7 +37,7 @@ class PixelGenomes:
 
     def take(self, rows: Tensor) -> Self:
         """The genomes at the given rows, in that order."""
-        return type(self)(self.genes[rows])
+        return type(self)(self.genes.index_select(0, rows))
 
     def join(self, others: Sequence[Self]) -> Self:
         """These genomes followed by all of the others'."""

@@ -67,17 +67,18 @@ class Archive(Generic[G]):
         if not len(candidates):
             return _nothing(candidates)
         value = bids.value.amax(0)
-        self._check(value, bids, candidates)
-        won = (value > old.value).nonzero().flatten()
+        won = (~(value <= old.value)).nonzero().flatten()  # what is no number is among them, to be refused
+        if not len(won):
+            return _nothing(candidates.take(won))
+        self._check(value[won], bids, candidates)
         best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
         rows, row = best.unique(return_inverse=True)
         winners = candidates.take(rows)
         first_niche, first_level, first_candidate = self._first_crossings(bids.value, value, won)
         first_rows, first_row = first_candidate.unique(return_inverse=True)
         firsts = candidates.take(first_rows)
-        if len(won):
-            self._seat(won, row, value[won], winners)
-            old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
+        self._seat(won, row, value[won], winners)
+        old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
         return Wins(
             won, row, value[won], winners, first_niche, first_level, first_row,
             bids.value[first_candidate, first_niche], firsts,

@@ -1,7 +1,7 @@
 """What every search shares: making candidates of genomes, having them judged, letting them compete."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -242,7 +242,8 @@ class Contest(Generic[G]):
 
 def archive_statistics(value: Tensor, levels: Sequence[float]) -> dict[str, float]:
     """Numbers about the occupied niches: how many, lowest, median and highest bid value, how many at each level."""
-    filled = value[value.isfinite()].sort().values.tolist()
+    ordered = value.sort().values.tolist()
+    filled = ordered[bisect_right(ordered, -math.inf) : bisect_left(ordered, math.inf)]
     statistics: dict[str, float] = {"filled": len(filled)}
     if filled:
         statistics |= {"lowest": filled[0], "median": median(filled), "highest": filled[-1]}
