@@ -105,8 +105,8 @@ class Reduced(nn.Module):
     def components(self, images: Images) -> tuple[Float64[Tensor, "n kept"], Float64[Tensor, " n"]]:
         """The principal components of images, and the squared length of what is left beside them."""
         off = (images.double() - self.mean.double() / 255.0).flatten(1)
-        numbers = off @ self.basis.double().T
-        left = (off - numbers @ self.basis.double()).square().sum(1)
+        numbers = _apart(off, self.basis.double().T)
+        left = (off - _apart(numbers, self.basis.double())).square().sum(1)
         return numbers, left
 
     def forward(self, images: Images) -> Float64[Tensor, "n classes"]:
@@ -116,6 +116,11 @@ class Reduced(nn.Module):
         beside = -0.5 * (left / spread + (PIXELS - KEPT) * (2.0 * math.pi * spread).log())
         joint: Float64[Tensor, "n classes"] = self.head(numbers) + self.prior.double() + beside.unsqueeze(1)
         return joint
+
+
+def _apart(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Each row times a matrix, by itself: in one product the last bits of a row depend on its place among the rows."""
+    return torch.bmm(rows.unsqueeze(1), matrix.unsqueeze(0).expand(len(rows), -1, -1)).squeeze(1)
 
 
 def empty_gaussians(classes: int) -> Reduced:
