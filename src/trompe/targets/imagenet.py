@@ -7,6 +7,7 @@ import torch
 
 from trompe.core.errors import TargetError
 from trompe.targets.declaration import Declaration
+from trompe.targets.folded import fold_efficientnet
 from trompe.targets.preprocessing import EFFICIENTNET_LITE
 from trompe.targets.torch import TorchTarget, from_module
 
@@ -19,6 +20,8 @@ SUPERCLASSES = {"dog": (151, 269), "domestic cat": (281, 286)}
 
 def open_efficientnet(text: str, declared: Declaration) -> TorchTarget:
     """The network of that name with the weights that its package carries (Tan 2020), ImageNet-1k labels included.
+
+    Differs from the package's network: batch norms and padding are folded into the convolutions.
 
     Raises:
         TargetError: A package is missing or its weights are damaged.
@@ -40,7 +43,9 @@ def open_efficientnet(text: str, declared: Declaration) -> TorchTarget:
     groups = {} if declared.labels else {name: labels[first:end] for name, (first, end) in SUPERCLASSES.items()}
     known = Declaration(shape=(3, side, side), labels=labels, preprocessing=EFFICIENTNET_LITE, superclasses=groups)
     # Channels last is how its convolutions compute; otherwise every layer is turned round and back.
-    net = net.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)
+    net = net.eval().requires_grad_(requires_grad=False)
+    fold_efficientnet(net)
+    net = net.to(memory_format=torch.channels_last)
     return from_module(text, net, declared, known)
 
 
