@@ -80,7 +80,7 @@ def lite(found: Result) -> str:
     """The same of EfficientNet-Lite0, from the share that `engines.py` stores."""
     last = found["efficientnet-lite0"]["marks"][-1]
     whole, without = 1 / last["cpu_share"], 1 / last["cpu_share_without_reference"]
-    return f"{whole:.2f} of processor time, {without:.2f} without the reference, before the changes of note 0005"
+    return f"{whole:.2f} of processor time, {without:.2f} without the reference"
 
 
 def book(found: Result, classes: int) -> str:
