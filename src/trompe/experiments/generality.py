@@ -22,7 +22,7 @@ _MODEL = "trained model"
 CLAIMS = (
     Claim(
         "networks", "Deep networks are easily fooled: nine in ten of their classes have an image at 99 % or more.",
-        "shape", _MODEL, "deep neural networks are easily fooled", "title and section 4", 0.9, scale="share",
+        "shape", _MODEL, "", "asked here, of the title; line, budget and families are ours", 0.9, scale="share",
     ),
     Claim(
         "all", "So are all families together: nine in ten of their classes have an image at 99 % or more.", "shape",
