@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from trompe.core.numerics import level_odds
 from trompe.core.seeds import Stream
@@ -16,6 +17,7 @@ from trompe.experiments import (
     imagenet,
     imagenet_cppn,
     imagenet_direct,
+    listing,
     relatedness,
     repetition,
     resemblance,
@@ -248,6 +250,47 @@ def test_photographs_decide_only_where_there_are_some():
     assert imagenet_direct.measure(runs, Effort())["some"].values == (6.0,)
 
 
+def test_photographs_of_other_classes_end_nothing_and_say_why(tiny, tmp_path, monkeypatch):
+    (tmp_path / "no label at all").mkdir()
+    Image.new("L", (6, 6)).save(tmp_path / "no label at all" / "a.png")
+    monkeypatch.setattr(imagenet_cppn, "network", lambda: tiny)
+    told = imagenet_cppn.photographed(Path("photographs-1"), tmp_path)
+    runs = {"run-00": looked(1.0, -1.0, [0.0])}
+    found = imagenet_cppn.measure({**runs, "photographs-1": told}, Effort())["natural"]
+    assert "got 'no label at all' (asked again once photographs-1.json is removed)" in found.missing
+    assert judge(imagenet_cppn.CLAIMS[3], found).outcome == "cannot be run here"
+
+
+def ours(budget):
+    """Two runs of each experiment with searches over ImageNet's classes, of so many evaluations."""
+    odds = {"weak": 1.0, "inside": 0.0, "outside": 1.0, "effect": 1.0, "siblings": 0.0, "random_outside": 0.0}
+    sibling = {"odds": [SURE, -2.0], "named": 0.5, "random": 0.1}
+    rows = {
+        "imagenet-direct": looked(1.0, -1.0, [0.0, 2.0]), "imagenet-cppn": looked(1.0, -1.0, [0.0, 2.0]),
+        "dogs-and-cats": odds, "repetition": {"images": [changes(3.0, 1.0, [2.0], [2.5])]},
+        "relatedness": related(10, 9, 9.5),
+        "transfer-imagenet": {"own": [SURE, SURE], "siblings": {"efficientnet-lite1": sibling}},
+    }  # fmt: skip
+    photographs = {"photographs-1": {"images": 10, "right": 7, "median": 3.0}}
+    return {
+        name: {f"run-{i:02d}": {**row, "budget": budget} for i in range(2)}
+        | (photographs if name == "imagenet-cppn" else {})
+        for name, row in rows.items()
+    }
+
+
+def test_below_the_papers_budget_no_claim_of_the_paper_is_decided():
+    for budget, decides in ((50_000, False), (4_000_200, True)):
+        for name, data in ours(budget).items():
+            one = listing.experiment(name)
+            found = one.measure(data, Effort())
+            waits = [c for c in one.claims if c.theirs and c.kind != "existence"]
+            assert all(found[claim.name].values for claim in waits)
+            assert [not found[claim.name].short for claim in waits] == [decides] * len(waits), name
+            if not decides:
+                assert {judge(claim, found[claim.name]).outcome for claim in waits} <= {"undecided"}
+
+
 def test_a_full_budget_is_that_of_the_paper_for_regular_images_and_half_of_it_for_noise():
     data = {"a": {"budget": 2_000_000}}
     assert imagenet.short_of(data, "cppn") == ""
@@ -261,6 +304,12 @@ def test_siblings_are_compared_with_the_base_rate_of_random_images():
     assert found["both"].values == (SURE,)
     assert found["tuned"].values == (2.0,)
     assert found["base"].values == pytest.approx((0.4,))
+    other = {"odds": [-1.0, -7.0], "named": 0.1, "random": 0.1}
+    two = {**one, "siblings": {"efficientnet-lite1": said, "efficientnet-lite2": other}}
+    both = transfer_imagenet.measure({"a": two}, Effort())
+    assert both["both"].values == (SURE,)  # the best of both siblings, one value a run
+    assert both["tuned"].values == (7.0,)
+    assert both["base"].values == pytest.approx((0.2,))
 
 
 def test_what_is_missing_is_named(monkeypatch):
