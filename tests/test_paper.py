@@ -506,6 +506,11 @@ def test_three_kinds_are_told_apart_where_they_are_and_not_where_they_are_not():
     assert min(found["smooth"].values) > 0.0
     alike = {name: {**one, "cppn": one["direct"], "ascent": one["direct"]} for name, one in planted.items()}
     assert max(three_kinds.measure(alike, Effort())["third"].values) < 0.5
+    # Two encodings that nothing tells apart are no objection to ascent being a kind of its own.
+    same = {name: {**one, "cppn": one["direct"]} for name, one in planted.items()}
+    assert min(three_kinds.measure(same, Effort())["third"].values) > 0.9
+    assert three_kinds._told(["ascent"] * 3, ["ascent", "cppn", "direct"]) == pytest.approx(1 / 3)
+    assert three_kinds._told(["direct"] * 2, ["ascent", "direct"]) == 0.0
 
 
 class Sees:
@@ -527,16 +532,26 @@ def marked(classes):
     return pack(images)
 
 
-def test_what_nobody_reads_is_not_measured_and_what_somebody_reads_is(monkeypatch):
-    right, wrong = marked(range(10)), marked([1] * 10)
-    data = {f"p{i}": {"with": wrong, "without": right, "labels": list("0123456789"), "generations": 200, "target": "l"}
-            for i in range(3)}  # fmt: skip
-    monkeypatch.setattr(innovation, "readers", lambda *_: ())
-    assert innovation.measure(data, Effort())["recognisable"].missing == reading.NO_READERS
-    monkeypatch.setattr(innovation, "readers", lambda *_: (Sees(),))
-    found = innovation.measure(data, Effort())["recognisable"]
-    assert found.values == pytest.approx((0.9,) * 3)
-    assert found.population.endswith("read by sees")
+def said(reads, readers=("a", "b")):
+    return {"readers": list(readers), "reads": [list(row) for row in reads]}
+
+
+ALL, HALF, NOBODY = said([range(10)] * 2), said([range(10), [0, 1, 2, 3, 4, *[-1] * 5]]), said([], [])
+
+
+def test_what_nobody_reads_is_not_measured_and_what_somebody_reads_is():
+    assert reading.read_by_all(ALL) == 1.0
+    assert reading.read_by_all(HALF) == 0.5  # doubt counts against it
+    assert reading.read_by_all(said([range(10)], ["a"])) is None  # one reader is nobody's witness
+    images = marked(range(10))
+    pair = {"with": images, "without": images, "labels": list("0123456789"), "generations": 200, "target": "l",
+            "read": {"with": HALF, "without": ALL}}  # fmt: skip
+    found = innovation.measure({f"p{i}": pair for i in range(3)}, Effort())["recognisable"]
+    assert found.values == (0.5,) * 3
+    assert found.population.endswith("read by a, b")
+    unread = {**pair, "read": dict.fromkeys(innovation.KINDS, NOBODY)}
+    assert innovation.measure({"p": unread}, Effort())["recognisable"].missing == reading.NO_READERS
+    assert "with sine nodes: 50 %; without sine nodes: 100 %" in innovation.figures({"p": pair})[2].text
 
 
 def test_an_image_is_read_only_where_every_reader_sees_its_class():
@@ -550,14 +565,16 @@ def test_an_image_is_read_only_where_every_reader_sees_its_class():
     assert reading.readable([Sees()], images, [0] * 10) == 0.1
 
 
-def test_gradient_ascent_compares_each_setting_with_the_plain_one(monkeypatch):
-    monkeypatch.setattr(gradient_ascent, "readers", lambda *_: ())
+def test_gradient_ascent_compares_each_setting_with_the_plain_one():
     odds = dict(zip(gradient_ascent.SETTINGS, ([10.0, 11.0, 12.0], [9.0], [12.0], [11.0]), strict=True))
-    one = {"target": "l", "steps": "as the paper's", "odds": odds, "labels": [], "images": {}}
+    unread = dict.fromkeys(odds, NOBODY)
+    one = {"target": "l", "steps": "as the paper's", "odds": odds, "labels": [], "images": {}, "read": unread}
     found = gradient_ascent.measure({"a": one, "b": one}, Effort())
     assert found["certain"].values == (12.0, 12.0)
     assert [found[f"{name}-lower"].values[0] for name in ("l2", "blur", "sparse")] == [2.0, -1.0, 0.0]
-    assert found["recognisable"].missing
+    assert found["recognisable"].missing == reading.NO_READERS
+    told = {**one, "read": {**dict.fromkeys(odds, ALL), gradient_ascent.PLAIN: HALF}}
+    assert gradient_ascent.measure({"a": told}, Effort())["recognisable"].values == (0.5,)
     cut = gradient_ascent.measure({"a": {**one, "steps": 60}}, Effort())
     assert cut["certain"].short == "60 steps where the paper takes 500 to 1,500"
 
@@ -570,6 +587,10 @@ def test_cost_without_the_network_is_not_measured():
     assert pytest.approx(22.1, abs=0.05) == cost.PAPER_IMAGENET
 
 
+_RATE = "README of the released code"
+"""Where costs are from: seconds an evaluation are the same for any number of evaluations."""
+
+
 @pytest.mark.slow
 def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     account = trompe.paper(quick=True, out=tmp_path / "all")
@@ -577,6 +598,10 @@ def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     found = [one for part in account.sections for one in part.verdicts]
     assert len(found) >= 14
     assert all(one.outcome in {"undecided", "cannot be run here"} or one.claim.kind == "existence" for one in found)
+    theirs = [one for one in found if one.claim.theirs and one.claim.kind != "existence"]
+    waits = [one for one in theirs if one.outcome == "undecided" and one.claim.where != _RATE]
+    assert waits
+    assert all("budget below the paper's" in one.reason or "has no interval" in one.reason for one in waits)
     assert all(one.reason and one.population.startswith("on ") and str(one).endswith(one.reason) for one in found)
     reader = Reader()
     reader.feed((tmp_path / "all" / "paper.html").read_text(encoding="utf-8"))
@@ -585,7 +610,8 @@ def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
 
 
 def model(family, best, budget=6000):
-    return {"family": family, "budget": budget, "odds": {"squares": [best, -9.0], "cppn": [-9.0, best]}}
+    return {"family": family, "budget": budget, "odds": {"squares": [best, -9.0], "cppn": [-9.0, best]},
+            "looks": {"squares": [300, None], "cppn": [None, None]}}  # fmt: skip
 
 
 def test_generality_takes_the_better_attack_and_tells_families_apart():
@@ -597,6 +623,14 @@ def test_generality_takes_the_better_attack_and_tells_families_apart():
     assert found["none"].population == "on 2 models of 2 families and MNIST"
     cut = generality.measure({name: {**one, "budget": 400} for name, one in data.items()}, Effort())
     assert judge(generality.CLAIMS[2], cut["none"]).outcome == "undecided"  # a short search misses easily
+
+
+def test_looks_are_told_by_family_and_a_miss_is_no_number():
+    data = [model("lenet", 9.0), {**model("lenet", 9.0), "looks": {"squares": [100, 200], "cppn": [50, None]}}]
+    text = generality.looks(data).text
+    assert "lenet: squares 300 (3 of 4), cppn over 6,000 (1 of 4)" in text
+    assert generality.middle([5, 1, 3]) == 3
+    assert generality.middle([5, None]) is None
 
 
 @pytest.mark.parametrize("family", ["transformer", "radial basis", "kernel Bayes", "autoencoder Bayes", "naive Bayes"])

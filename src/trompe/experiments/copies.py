@@ -7,6 +7,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from trompe.core.seeds import Stream
+
 CELLS = 32
 """Rows and columns of the grid on which elements are looked for."""
 SIDE = 6
@@ -17,6 +19,8 @@ FEWEST = 3
 """Of an element that counts as repeated, itself included."""
 _FLAT = 0.02
 """Standard deviation, of a range of 1, below which a window is too even to be an element."""
+_TRIES = 100
+"""Times that windows are strewn anew where the last one found no room."""
 
 Picture = UInt8[Tensor, "channels height width"]
 """The bytes of one image."""
@@ -90,6 +94,41 @@ def free_places(taken: Sequence[Place]) -> list[Place]:
     """Every place whose window shares no cell with those taken, row by row."""
     places = range(CELLS - SIDE + 1)
     return [(row, column) for row in places for column in places if not overlaps((row, column), taken)]
+
+
+def strewn(count: int, taken: Sequence[Place], stream: Stream) -> list[Place] | None:
+    """So many places at random, whose windows share no cell with each other nor with those taken.
+
+    Windows that are put down one by one can leave gaps too small for the next: then all are put down anew.
+
+    Returns:
+        The places; None where each of a hundred tries ran out of room.
+    """
+    for number in range(_TRIES):
+        found = _packed(count, taken, stream.branch(str(number)))
+        if len(found) == count:
+            return found
+    return None
+
+
+def _packed(count: int, taken: Sequence[Place], stream: Stream) -> list[Place]:
+    """Places one after another where there is room, at most so many."""
+    places = CELLS - SIDE + 1
+    draws = stream.uniform(places, places)
+    for place in taken:
+        _block(draws, place)
+    found: list[Place] = []
+    while len(found) < count and float(draws.max()) >= 0.0:
+        row, column = divmod(int(draws.argmax()), places)
+        found.append((row, column))
+        _block(draws, (row, column))
+    return found
+
+
+def _block(draws: Tensor, place: Place) -> None:
+    """Rule out every window that shares a cell with one."""
+    rows, columns = (slice(max(0, at - SIDE + 1), at + SIDE) for at in place)
+    draws[rows, columns] = -1.0
 
 
 def without(image: Picture, places: Sequence[Place]) -> Picture:

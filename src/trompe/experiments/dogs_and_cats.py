@@ -100,11 +100,10 @@ def _random(logits: Tensor, classes: Rows, pool: Tensor, size: int, seed: int) -
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Differences of medians, one a run."""
     where, short, runs = population_of(data), short_of(data, "cppn"), list(data.values())
-    quick = cut(data, effort)
     return {
         "weak": Measured(tuple(one["outside"] - one["inside"] for one in runs), where, short),
-        "competition": Measured(tuple(one["effect"] for one in runs), where, quick),
-        "enough": Measured(tuple(one["siblings"] - one["random_outside"] for one in runs), where, quick),
+        "competition": Measured(tuple(one["effect"] for one in runs), where, short),
+        "enough": Measured(tuple(one["siblings"] - one["random_outside"] for one in runs), where, cut(data, effort)),
     }
 
 

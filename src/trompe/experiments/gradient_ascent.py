@@ -1,6 +1,6 @@
 """Gradient ascent by the paper's four settings: how sure, and at what price in confidence is it regularised?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -10,8 +10,8 @@ from trompe.core.numerics import level_odds, say_confidence
 from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.mnist_direct import NETWORKS, SHAPE
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
-from trompe.experiments.reading import NO_READERS, readable, readers
-from trompe.experiments.runs import forget, lenets, pictures, searched, strongest, unpack
+from trompe.experiments.reading import NO_READERS, read, read_by_all
+from trompe.experiments.runs import forget, kept, lenets, pack, searched, strongest, unpack
 
 SETTINGS = {"nguyen-unregularised": "without regularisation", "nguyen-l2": "with decay", "nguyen-blur": "with blur",
             "nguyen-sparse": "with clipping"}  # fmt: skip
@@ -48,12 +48,14 @@ def units(effort: Effort, seeds: range) -> list[Unit]:
 def climb(folder: Path, seed: int, steps: int | None) -> dict[str, Any]:
     """Each setting from the same seed, on the same network."""
     target = NETWORKS[seed % len(NETWORKS)]
-    found: dict[str, Any] = {"target": target, "steps": steps or "as the paper's", "odds": {}, "images": {}}
+    found: dict[str, Any] = {"target": target, "steps": steps or "as the paper's", "odds": {}, "images": {},
+                             "read": {}}  # fmt: skip
     runs = []
     for preset in SETTINGS:
         run = searched(folder / preset, target, by="ascend", preset=preset, generations=steps, seed=seed)
-        found["odds"][preset], found["images"][preset] = strongest(run), pictures(run)
-        found["labels"] = [record.label for record in run.classes]
+        levels, found["labels"] = kept(run), [record.label for record in run.classes]
+        found["odds"][preset], found["images"][preset] = strongest(run), pack(levels)
+        found["read"][preset] = read(found["labels"], levels)
         runs.append(run)
     for run in runs:  # not before all are there: what is forgotten is computed again after a kill
         forget(run)
@@ -71,15 +73,15 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     for preset in REGULARISED:
         lower = tuple(median(one["odds"][PLAIN]) - median(one["odds"][preset]) for one in runs)
         found[f"{preset.removeprefix('nguyen-')}-lower"] = Measured(lower, where, short)
-    asked = readers(runs[0]["labels"], SHAPE)
-    seen = tuple(_share(asked, one, REGULARISED[0]) - _share(asked, one, PLAIN) for one in runs) if asked else ()
-    read = f"{where}, read by {', '.join(reader.name for reader in asked)}" if asked else where
-    return {**found, "recognisable": Measured(seen, read, short, "" if asked else NO_READERS)}
+    plain, decay = shares(runs, PLAIN), shares(runs, REGULARISED[0])
+    gained = tuple(after - before for after, before in zip(decay, plain, strict=True))
+    told = f"{where}, read by {', '.join(runs[0]['read'][PLAIN]['readers'])}" if gained else where
+    return {**found, "recognisable": Measured(gained, told, short, "" if gained else NO_READERS)}
 
 
-def _share(asked: Any, one: dict[str, Any], preset: str) -> float:
-    packed = one["images"][preset]
-    return readable(asked, unpack(packed, SHAPE), range(len(packed)))
+def shares(runs: Sequence[Mapping[str, Any]], preset: str) -> tuple[float, ...]:
+    """Of each start the share of a setting's images that every reader reads; none where nobody could say."""
+    return tuple(share for one in runs if (share := read_by_all(one["read"][preset])) is not None)
 
 
 def figures(data: Data) -> list[Figure]:
@@ -89,9 +91,11 @@ def figures(data: Data) -> list[Figure]:
     values = [
         Strip(words, tuple(median(one["odds"][name]) for one in data.values())) for name, words in SETTINGS.items()
     ]
+    reads = [Strip(words, shares(list(data.values()), name)) for name, words in SETTINGS.items()]
     return [
         images("The strongest image of every digit, by setting", first["labels"], rows),
         strips("Median digit, one dot a start", values, say_confidence, (CERTAIN, "99.99 %")),
+        strips("Share of images that every reader reads, one dot a start", reads, lambda x: f"{100 * x:.0f} %"),
     ]
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trompe.core.numerics import VALUE_LIMIT, log_odds, to_levels
 from trompe.core.specs import ImageSpec
-from trompe.core.types import Images, Levels, Outputs, Target
+from trompe.core.types import Images, Levels, Outputs, Rows, Target
 from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
 from trompe.encodings.cppn import numba_installed
 from trompe.experiments.nouns import Data, Effort
@@ -112,6 +112,7 @@ class Found:
         curve: Evaluations and the median class's log-odds, by the engine that searched.
         takeovers: How often an offspring took a class from another image.
         switches: How often the parent was not the one that it was taken from.
+        expected: How often that had been so, had each parent been drawn at random over the classes that have an image.
         engine: That searched.
         logits: What the network says of the images, shape (classes, 1000).
         kept: The images that are kept, by class.
@@ -121,6 +122,7 @@ class Found:
     curve: tuple[tuple[float, float], ...]
     takeovers: int
     switches: int
+    expected: float
     engine: str
     logits: Tensor
     kept: Mapping[int, bytes]
@@ -146,7 +148,8 @@ def searched(folder: Path, wanted: Search) -> Found:
     kept = {c: arrays[f"image/{row}"].numpy().tobytes() for c, row in enumerate(rows) if f"image/{row}" in arrays}
     curve = tuple((point[0], point[1]) for point in told["curve"])
     return Found(
-        tuple(told["odds"]), curve, told["takeovers"], told["switches"], told["engine"], arrays["logits"], kept
+        tuple(told["odds"]), curve, told["takeovers"], told["switches"], told["expected"], told["engine"],
+        arrays["logits"], kept,
     )  # fmt: skip
 
 
@@ -202,6 +205,24 @@ def population_of(data: Data) -> str:
     return f"on {len(data)} runs of {' or '.join(f'{budget:,}' for budget in budgets)} evaluations and {TARGET}"
 
 
+def lineage(before: Tensor, niches: Rows, mothers: Rows) -> Tensor:
+    """Of the classes taken in a generation: takeovers, switches, and switches expected of mothers drawn at random.
+
+    Args:
+        before: Of each class the id of who held it before, int64, shape (classes,); -1 where nobody did.
+        niches: Classes that were taken, each once, shape (n,).
+        mothers: Ids of the mothers of those who took them, shape (n,).
+
+    Returns:
+        Three numbers, float64. A class that nobody held is not taken over. At random means: each class that has an
+        image is as likely to give its holder, so that who holds k of m classes is drawn with chance k / m.
+    """
+    was = before[niches]
+    held = was >= 0
+    share = (before[None] == was[:, None]).sum(1) / (before >= 0).sum().clamp(min=1)
+    return torch.stack([held.sum(), (held & (mothers != was)).sum(), (1.0 - share.double())[held].sum()]).double()
+
+
 class _Search:
     """A search under way, and its snapshots."""
 
@@ -214,7 +235,7 @@ class _Search:
         self.engine = f"{settings.engine}, {settings.precision}"
         self.contest: Contest[Any] = Contest(self.encoding, search_judge(self.target, settings), niches, LEVELS)
         self.archive: Archive[Any] = Archive(len(niches.names), LEVELS)
-        self.tally, self.curve, self.counts = Tally(), list[tuple[float, float]](), torch.zeros(2, dtype=torch.int64)
+        self.tally, self.curve, self.counts = Tally(), list[tuple[float, float]](), torch.zeros(3, dtype=torch.float64)
 
     def run(self) -> None:
         """To the end, and everything on disk."""
@@ -225,8 +246,7 @@ class _Search:
         steps, before = evolve(self.contest, archive, plan, self.tally), archive.elites.ids.clone()
         for step in steps:
             mothers = step.wins.winners.parents[step.wins.row, 0]
-            was = before[step.wins.niche]
-            self.counts += torch.stack([(was >= 0).sum(), ((was >= 0) & (mothers != was)).sum()])
+            self.counts += lineage(before, step.wins.niche, mothers)
             before = archive.elites.ids.clone()
             last = self.curve[-1][0] if self.curve else 0.0
             if step.evaluations >= min(1.1 * last, wanted.budget):
@@ -278,7 +298,7 @@ class _Search:
         write_whole(self.place / _IMAGES, save({**arrays, "image": row, "logits": whole.logits}))
         told = {
             **asdict(self.wanted), "odds": odds, "curve": self.curve, "takeovers": int(self.counts[0]),
-            "switches": int(self.counts[1]), "engine": self.engine,
+            "switches": int(self.counts[1]), "expected": float(self.counts[2]), "engine": self.engine,
         }  # fmt: skip
         write_whole(self.place / _TOLD, json.dumps(told).encode())
         (self.place / _SNAPSHOT).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from trompe.core.errors import DataError
 from trompe.core.numerics import from_levels
 from trompe.data.folders import read_photographs
 from trompe.experiments import imagenet_direct as direct
@@ -84,12 +85,16 @@ def pair(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
 def photographed(folder: Path, images: Path) -> dict[str, Any]:
     """How sure the network is of photographs that it names rightly, in the median, and of all.
 
-    Raises:
-        DataError: The folder holds no images, or its folders are no labels.
+    Returns:
+        Counts and medians; where the folder's are no photographs of the network's classes, why: other experiments
+        take photographs of any classes.
     """
-    del folder
     target = network()
-    found = read_photographs(images, target.labels, target.spec.shape, fit=prepared_of(target).fit, limit=_MOST)
+    try:
+        found = read_photographs(images, target.labels, target.spec.shape, fit=prepared_of(target).fit, limit=_MOST)
+    except DataError as cause:
+        return {"missing": f"not measured: expected {cause.expected}; got {cause.got} (asked again once "
+                           f"{folder.name}.json is removed)"}  # fmt: skip
     known = found.classes >= 0
     outputs = asked(target, from_levels(found.images[known]))
     named, classes = outputs.logits.argmax(1), found.classes[known]
@@ -122,6 +127,8 @@ def _natural(data: Data, runs: Data, where: str, short: str) -> Measured:
     told = next((one for name, one in data.items() if name.startswith("photographs-")), None)
     if told is None:
         return Measured((), where, missing=NO_PHOTOGRAPHS)
+    if "missing" in told:
+        return Measured((), where, missing=told["missing"])
     if told["median"] is None:
         return Measured((), where, missing=f"none of {told['images']} labelled photographs is named rightly")
     shares = tuple(sum(odds > told["median"] for odds in one["odds"]) / len(one["odds"]) for one in runs.values())

@@ -1,6 +1,6 @@
 """Innovation Engines: do CPPNs without sine nodes give more recognisable images?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -10,8 +10,8 @@ from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.looks import variation
 from trompe.experiments.mnist_direct import LATE, NETWORKS, SHAPE, evolved, generations_of, needs_of
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
-from trompe.experiments.reading import NO_READERS, readable, readers
-from trompe.experiments.runs import lenets, pictures, searched, short_of, unpack
+from trompe.experiments.reading import NO_READERS, read, read_by_all
+from trompe.experiments.runs import kept, lenets, pack, searched, short_of, unpack
 
 KINDS = ("with", "without")
 
@@ -40,8 +40,12 @@ def pair(folder: Path, seed: int, generations: int) -> dict[str, Any]:
     plain = searched(folder, target, encoding="cppn", preset="innovation", generations=generations, seed=seed)
     runs = {"with": evolved(folder, "cppn", seed, generations), "without": plain}
     labels = [record.label for record in plain.classes]
-    return {"generations": generations, "target": target, "labels": labels,
-            **{name: pictures(run) for name, run in runs.items()}}  # fmt: skip
+    shown = {name: kept(run) for name, run in runs.items()}
+    return {
+        "generations": generations, "target": target, "labels": labels,
+        "read": {name: read(labels, levels) for name, levels in shown.items()},
+        **{name: pack(levels) for name, levels in shown.items()},
+    }  # fmt: skip
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
@@ -50,20 +54,19 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     pairs = list(data.values())
     short, where = short_of(data, LATE), f"on {len(pairs)} pairs of runs, {lenets(data)}"
     calmer = tuple(_mean(one["with"]) - _mean(one["without"]) for one in pairs)
-    asked = readers(pairs[0]["labels"], SHAPE)
-    if not asked:
-        return {"recognisable": Measured((), where, missing=NO_READERS), "calmer": Measured(calmer, where, short)}
-    seen = tuple(_share(asked, one["without"]) - _share(asked, one["with"]) for one in pairs)
-    told = f"{where}, read by {', '.join(reader.name for reader in asked)}"
-    return {"recognisable": Measured(seen, told, short), "calmer": Measured(calmer, where, short)}
+    gained = tuple(after - before for before, after in zip(*(shares(pairs, kind) for kind in KINDS), strict=True))
+    told = f"{where}, read by {', '.join(pairs[0]['read']['with']['readers'])}" if gained else where
+    seen = Measured(gained, told, short, "" if gained else NO_READERS)
+    return {"recognisable": seen, "calmer": Measured(calmer, where, short)}
 
 
 def _mean(packed: list[str]) -> float:
     return fmean(variation(unpack(packed, SHAPE)))
 
 
-def _share(asked: Any, packed: list[str]) -> float:
-    return readable(asked, unpack(packed, SHAPE), range(len(packed)))
+def shares(pairs: Sequence[Mapping[str, Any]], kind: str) -> tuple[float, ...]:
+    """Of each run of a kind the share of images that every reader reads; none where nobody could say."""
+    return tuple(share for one in pairs if (share := read_by_all(one["read"][kind])) is not None)
 
 
 def figures(data: Data) -> list[Figure]:
@@ -72,9 +75,11 @@ def figures(data: Data) -> list[Figure]:
     rows = [(f"{name}, {kind} sine", list(unpack(one[kind], SHAPE)))
             for name, one in list(data.items())[:3] for kind in KINDS]  # fmt: skip
     values = [Strip(f"{kind} sine nodes", tuple(_mean(one[kind]) for one in data.values())) for kind in KINDS]
+    reads = [Strip(f"{kind} sine nodes", shares(list(data.values()), kind)) for kind in KINDS]
     return [
         images("The strongest image of every digit, with and without sine nodes", first["labels"], rows),
         strips("Variation from pixel to pixel, one dot a run", values, lambda value: f"{value:.2f}"),
+        strips("Share of images that every reader reads, one dot a run", reads, lambda x: f"{100 * x:.0f} %"),
     ]
 
 

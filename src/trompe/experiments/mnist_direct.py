@@ -34,12 +34,12 @@ CLAIMS = (
         "existence", "run", "every digit at 99.99 % or more", "section 3.1, figure 4", CERTAIN, scale="log-odds",
     ),
     Claim(
-        "fifty", "In fewer than 50 generations each run has an image of every digit at 99.99 % or more.",
+        "fifty", "In fewer than 50 generations the worst digit of a run is at 99.99 %, in the mean of the runs.",
         "magnitude", "run", "every digit at 99.99 % or more in fewer than 50 generations", "section 3.1", CERTAIN,
         scale="log-odds",
     ),
     Claim(
-        "two-hundred", "By 200 generations the median confidence over the digits is 99.99 %.",
+        "two-hundred", "By 200 generations the median digit of a run is at 99.99 %, in the mean of the runs.",
         "magnitude", "run", "median 99.99 % by 200 generations", "section 3.1", CERTAIN, scale="log-odds",
     ),
 )  # fmt: skip
@@ -143,6 +143,9 @@ EXPERIMENT = Experiment(
         "Candidates compete by log-odds in float64, not by a float32 probability; images are on the 8-bit grid.",
         "Rules are those of the released code (batches of 200, crossover), which the paper describes otherwise.",
         "Whether a person can read the images is no part of these claims; the paper calls them unrecognisable.",
+        "An independent re-run of the released code's rules (released LeNet, 5 seeds) had the median at 99.99 % by 200 "
+        "generations in 5 of 5 runs; at 50 the worst digit had 95.3 to 98.3 %, and all ten had 99.99 % at generations "
+        "142, 163, 167, 195 and, in one run, not by 200. Ours are the first and the second row of what decides.",
     ),
     cost="12 runs of 40,200 evaluations; about 2 minutes on one core",
     units=units,

@@ -43,6 +43,16 @@ def seen(told: Mapping[str, Any], classes: Sequence[int]) -> Readability | None:
     return None if isinstance(found, NotMeasured) else found
 
 
+def read_by_all(told: Mapping[str, Any]) -> float | None:
+    """Share of images that every reader reads; None where nobody could say.
+
+    Args:
+        told: From `read`; image c was made for class c.
+    """
+    found = seen(told, range(len(told["reads"][0]))) if told["reads"] else None
+    return found.readable[0] / found.of if found else None
+
+
 def readable(found: Sequence[Reader], levels: Levels, classes: Sequence[int]) -> float:
     """Share of images in which every reader sees the class that each was made for.
 

@@ -10,7 +10,7 @@ import torch
 
 from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
-from trompe.experiments.copies import Element, Picture, Place, element, free_places, overlaps, with_copy, without
+from trompe.experiments.copies import Element, Picture, Place, element, free_places, strewn, with_copy, without
 from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.imagenet import (
     DIFFERENCES,
@@ -24,6 +24,7 @@ from trompe.experiments.imagenet import (
     odds_of,
     population_of,
     searched,
+    short_of,
     thumbnail,
 )
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit, say_odds
@@ -47,6 +48,10 @@ CLAIMS = (
     Claim(
         "more", "With one copy more an image is surer than with its copies taken out.", "direction", "run", "",
         "asked here", 0.0, scale="log-odds", stand_in=STAND_IN,
+    ),
+    Claim(
+        "extra", "With one copy more an image is surer than it was.", "direction", "run", "", "asked here", 0.0,
+        scale="log-odds", stand_in=STAND_IN,
     ),
 )  # fmt: skip
 
@@ -75,8 +80,10 @@ def change(folder: Path, wanted: Search, most: int) -> dict[str, Any]:
         image = found.images([c])[0]
         repeated = element(image)
         if repeated is not None:
-            versions = changed(image, repeated, Stream(wanted.seed, "paper/repetition", c))
-            rows.append(_asked(c, versions, len(repeated.copies)))
+            stream = Stream(wanted.seed, "paper/repetition", c)
+            places, clear = control(repeated, stream)
+            versions = changed(image, repeated, places, stream)
+            rows.append({**_asked(c, versions), "copies": len(repeated.copies), "clear": clear})
             kept.append(c)
             shown = shown or [image, versions["removed"][0], *versions["added"][:1]]
     labels = network().labels
@@ -86,13 +93,20 @@ def change(folder: Path, wanted: Search, most: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def changed(image: Picture, found: Element, stream: Stream) -> dict[str, list[Picture]]:
+def changed(
+    image: Picture, found: Element, places: Sequence[Sequence[Place]], stream: Stream
+) -> dict[str, list[Picture]]:
     """An image as it is, without the copies, with as much painted over elsewhere, and with one copy more.
 
+    Args:
+        image: Bytes.
+        found: What it repeats.
+        places: Elsewhere, from `control`.
+        stream: For the place of the copy more.
+
     Returns:
-        By name; ``added`` is empty where no place for another copy is left.
+        By name; ``random`` is empty where there are no places, ``added`` where none is left for another copy.
     """
-    places = [drawn(found, stream.branch(str(draw))) for draw in range(DRAWS)]
     room = free_places([found.place, *found.copies])
     free = [room[int(stream.branch("place").integers(1, len(room)))]] if room else []
     return {
@@ -102,34 +116,54 @@ def changed(image: Picture, found: Element, stream: Stream) -> dict[str, list[Pi
     }  # fmt: skip
 
 
-def drawn(found: Element, stream: Stream) -> list[Place]:
-    """As many places at random as there are copies: they overlap neither each other nor the one that is left."""
-    order, room = [found.place], free_places([found.place])
-    for number in stream.uniform(len(room)).argsort().tolist():
-        if len(order) <= len(found.copies) and not overlaps(room[number], order):
-            order.append(room[number])
-    return order[1:]
+def control(found: Element, stream: Stream) -> tuple[list[list[Place]], bool]:
+    """Places at random, as many as there are copies, some times over; none overlaps the element that is left.
+
+    Returns:
+        The draws, and whether all of them keep clear of the copies too. Where there is no room for that, they may
+        overlap the copies; where there is none at all, there are no draws.
+    """
+    for clear, taken in ((True, [found.place, *found.copies]), (False, [found.place])):
+        name = "clear" if clear else "over copies"
+        draws = [strewn(len(found.copies), taken, stream.branch(f"{name}/{draw}")) for draw in range(DRAWS)]
+        places = [draw for draw in draws if draw is not None]
+        if len(places) == DRAWS:
+            return places, clear
+    return [], False
 
 
-def _asked(c: int, versions: Mapping[str, Sequence[Picture]], copies: int) -> dict[str, Any]:
+def _asked(c: int, versions: Mapping[str, Sequence[Picture]]) -> dict[str, Any]:
     given = [image for one in versions.values() for image in one]
     odds = iter(odds_of(asked(network(), from_levels(torch.stack(given))), [c] * len(given)))
-    return {"copies": copies, **{name: [next(odds) for _ in one] for name, one in versions.items()}}
+    return {name: [next(odds) for _ in one] for name, one in versions.items()}
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Medians over the images of a run, one value a run; runs without a repeated element have none."""
     runs = [one["images"] for one in data.values()]
-    count = sum(map(len, runs))
-    where = f"{population_of(data)}, in {count} images that repeat an element"
-    short = cut(data, effort)
-    lower = [[one["plain"][0] - one["removed"][0] for one in run] for run in runs]
-    copies = [[fmean(one["random"]) - one["removed"][0] for one in run] for run in runs]
-    more = [[one["added"][0] - one["removed"][0] for one in run if one["added"]] for run in runs]
-    return {
-        name: Measured(tuple(median(run) for run in values if run), where, short)
-        for name, values in (("lower", lower), ("copies", copies), ("more", more))
+    where, ours = f"{population_of(data)}, {_counted(runs)}", cut(data, effort)
+    values = {
+        "lower": [[one["plain"][0] - one["removed"][0] for one in run] for run in runs],
+        "copies": [[fmean(one["random"]) - one["removed"][0] for one in run if one["random"]] for run in runs],
+        "more": [[one["added"][0] - one["removed"][0] for one in run if one["added"]] for run in runs],
+        "extra": [[one["added"][0] - one["plain"][0] for one in run if one["added"]] for run in runs],
     }
+    short = {"lower": short_of(data, "cppn")}
+    return {
+        name: Measured(tuple(median(run) for run in found if run), where, short.get(name, ours))
+        for name, found in values.items()
+    }
+
+
+def _counted(runs: Sequence[Sequence[Mapping[str, Any]]]) -> str:
+    """How many images there are, and of how many the control says something, in words."""
+    rows = [one for run in runs for one in run]
+    over = sum(bool(one["random"]) and not one["clear"] for one in rows)
+    none, full = (sum(not one[name] for one in rows) for name in ("random", "added"))
+    return (
+        f"in {len(rows)} images that repeat an element ({over} where the area elsewhere had to overlap copies, "
+        f"{none} with no room for as much elsewhere, {full} with none for a copy more: left out there)"
+    )
 
 
 def figures(data: Data) -> list[Figure]:
@@ -156,7 +190,9 @@ EXPERIMENT = Experiment(
         *DIFFERENCES[:2],
         "The paper takes copies out by hand, in a few images; here a rule finds them: windows of a fifth of the image "
         "that correlate by 0.8 or more, at least three of them, painted over in the colour around them.",
-        "50 images a run, the surest that repeat something; as much elsewhere is the mean of four draws.",
+        "50 images a run, the surest that repeat something. As much elsewhere is the mean of four draws of as many "
+        "windows, clear of the element and, where there is room, of its copies; an image with no room is left out.",
+        "The place of a copy more is drawn from what is free; what it covers there is lost.",
     ),
     cost="12 searches as in imagenet-cppn, made where they are not there yet: about 8 minutes each on one core",
     units=units,

@@ -45,7 +45,7 @@ CLAIMS = (
     ),
     Claim(
         "nearer", "Images transfer more often to another LeNet than to a fully connected network.",
-        "direction", _MODEL, "", "asked here: the paper gives no rates", 0.0, scale="share",
+        "direction", _MODEL, "", "asked here: rates in the paper could not be sourced", 0.0, scale="share",
     ),
 )  # fmt: skip
 
@@ -176,7 +176,9 @@ EXPERIMENT = Experiment(
     seeds=12,
     differences=(
         "Networks are trained for 2,000 batches of 64 images (10,000 with --full), not until 0.94 % error.",
-        "The other architecture is a fully connected network; the paper does not say which it took for MNIST.",
+        "The other architecture is a fully connected network; which one the paper took for MNIST could not be sourced.",
+        "Each unit's second LeNet is the next unit's first: neighbours share a network, so that their values depend on "
+        "each other more than the interval allows for.",
         "Natural images are a hundred of the test set; random ones are of the same encoding, and count for any class.",
         "Readers in place of people: an image that some of them read and others do not counts for neither side.",
     ),

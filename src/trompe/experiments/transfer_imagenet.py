@@ -110,21 +110,25 @@ def resized(shown: Images, target: Target) -> Tensor:
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
-    """Best of both for the existences, over all siblings; rates, one a run, for the direction."""
+    """Best of both for the existences, over siblings; mean rates for the direction; one a run."""
     runs = list(data.values())
     names = sorted({name for one in runs for name in one["siblings"]})
     where, short = f"{population_of(data)} with {' and '.join(names)}", short_of(data, "cppn")
-    pairs = [(one, said) for one in runs for said in one["siblings"].values()]
-    both = tuple(max(map(min, one["own"], said["odds"])) for one, said in pairs)
+    both = tuple(max(max(map(min, one["own"], odds)) for odds in _odds(one)) for one in runs)
     tuned = tuple(
-        max(-second for own, second in zip(one["own"], said["odds"], strict=True) if own >= CERTAIN)
-        for one, said in pairs if max(one["own"]) >= CERTAIN
+        max(-second for odds in _odds(one) for own, second in zip(one["own"], odds, strict=True) if own >= CERTAIN)
+        for one in runs if max(one["own"]) >= CERTAIN
     )  # fmt: skip
     base = tuple(
         sum(said["named"] - said["random"] for said in one["siblings"].values()) / len(one["siblings"]) for one in runs
     )
     return {"both": Measured(both, where, short), "tuned": Measured(tuned, where, short),
             "base": Measured(base, where, cut(data, effort))}  # fmt: skip
+
+
+def _odds(one: Mapping[str, Any]) -> list[list[float]]:
+    """What each sibling says of a run's images."""
+    return [said["odds"] for said in one["siblings"].values()]
 
 
 def figures(data: Data) -> list[Figure]:
