@@ -103,6 +103,25 @@ def test_a_picture_is_read_as_what_at_least_half_saw(votes, majority):
     assert Seen("x", torch.zeros(1, 2, 2), "cat", "m", ((0, 0, 0.0),), votes).majority == majority
 
 
+@pytest.mark.parametrize(
+    ("votes", "seen", "decided"),
+    [
+        ((("cat", 6), ("none", 4)), ("cat",), True),
+        ((("none", 6), ("cat", 5)), ("none",), True),
+        ((("cat", 9),), ("cat",), False),  # too few, however sure
+        ((("cat", 5), ("none", 5)), ("cat", "none"), False),
+        ((("none", 4), ("cat", 3), ("dog", 3)), ("none",), False),
+        ((("dog", 4), ("cat", 4), ("=cow", 4)), ("none",), False),
+    ],
+)
+def test_more_than_half_of_at_least_ten_decide(votes, seen, decided):
+    image = Seen("x", torch.zeros(1, 2, 2), "cat", "m", ((1, 2, 0.0), (0, 2, 0.9)), votes)
+    assert (image.seen, image.decided) == (seen, decided)
+    found = People((), (), (image,), (), None, None)
+    rows = [(*place, answer) for place in ((0, 2, 0.9), (1, 2, 0.0)) for answer in seen]
+    assert (found.decided(), found.beside()) == ((rows, []) if decided else ([], rows))
+
+
 def test_what_was_read_is_told_wherever_the_run_keeps_those_bytes(study, tmp_path):
     found = merged(study, tmp_path, study.rows(lambda item: item.label))
     places = {

@@ -32,7 +32,8 @@ class Image:
 
     Attributes:
         log_odds: Of the class it was made for, verified; at or below -2e3 where the target refuses it (a bid value).
-        reads: The class that each independent reader sees in it, or ``"none"``; empty where nobody read it.
+        reads: The class that each independent reader sees in it, or ``"none"``, and after them what people see who
+            decided nothing; empty where nobody read it.
         evaluations: How many candidates its search had judged when it was found, itself included; 0: not known.
     """
 
@@ -268,7 +269,7 @@ def measure(rows: Sequence[Attacked], level: float, readers: Sequence[str]) -> M
     Args:
         rows: One a trial and attack, from `attacked`.
         level: The confidence asked for.
-        readers: Names of the independent readers, in the order of every image's reads.
+        readers: Names of the independent readers, in the order of every image's reads; people may come after them.
 
     Returns:
         The numbers; or in words why there are none: no trial, fewer than two independent readers, or confident images
@@ -352,7 +353,7 @@ def _lacking(rows: Sequence[Attacked], level: float, readers: Sequence[str]) -> 
         return "no trial"
     if len(readers) < READERS:
         return f"{len(readers)} independent reader{'' if len(readers) == 1 else 's'}, where {READERS} are needed"
-    unread = sum(len(image.reads) != len(readers) for row in rows for image in row.images if image.confident(level))
+    unread = sum(len(image.reads) < len(readers) for row in rows for image in row.images if image.confident(level))
     return f"{unread} confident images that not every reader was asked about" if unread else ""
 
 

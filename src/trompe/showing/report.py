@@ -43,7 +43,7 @@ def report(settings: ReportSettings) -> Path:
 
 
 def _people_file(run: Run, asked: People, *, public: bool) -> bytes:
-    content = asked.describe() | {"fooled": fooled(run, reads_of(run).with_people(asked.reads()))}
+    content = asked.describe() | {"fooled": fooled(run, reads_of(run).with_people(asked.decided(), asked.beside()))}
     if public:
         for rater in (*content["raters"], *content["apart"]):
             del rater["name"]
