@@ -232,7 +232,7 @@ def test_the_rule_by_hand(told):
     }  # fmt: skip
     assert [summary["trials"]["0.99"][key] for key in ("least", "most", "of")] == [2, 4, 6]
     first = summary["images"]["pixels-ascend"]["first"]["0.99"]
-    assert first == {"images": 6, "by_every": 2, "by_some": 4, "as_another": 2}
+    assert first == {"images": 6, "by_every": 2, "by_some": 4, "as_another": 2, "readers_disagree": True}
     assert told.measured["readers"]["natural"] == [["ann", 40, 40], ["bob", 40, 40]]
 
 

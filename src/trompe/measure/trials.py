@@ -107,6 +107,10 @@ class Range:
         """Whether the rules are more than 10 points apart, so that people must be asked."""
         return self.high.count - self.low.count > DISAGREE * self.high.of
 
+    def describe(self) -> dict[str, Any]:
+        """By name, JSON-ready."""
+        return {**asdict(self), "readers_disagree": self.disagree}
+
     def __str__(self) -> str:
         counts = f"{self.low.count} to {self.high.count}" if self.low != self.high else str(self.high.count)
         return f"{counts} of {self.high.of}{' (readers disagree)' if self.disagree else ''}"
@@ -119,6 +123,10 @@ class Cell:
     attack: str
     start: str
     open: Range
+
+    def describe(self) -> dict[str, Any]:
+        """By name, JSON-ready."""
+        return {**asdict(self), "open": self.open.describe()}
 
     def __str__(self) -> str:
         return f"{self.attack} from {self.start}: {self.open}"
@@ -145,11 +153,16 @@ class Readable:
         """Whether the two counts are more than 10 points apart."""
         return self.by_some - self.by_every > DISAGREE * self.images
 
+    def describe(self) -> dict[str, Any]:
+        """By name, JSON-ready."""
+        return {**asdict(self), "readers_disagree": self.disagree}
+
     def __str__(self) -> str:
         if not self.images:
             return "no confident image"
         counts = f"{self.by_every} to {self.by_some}" if self.by_every < self.by_some else str(self.by_some)
-        return f"{counts} of {self.images} readable, {self.as_another} read as another class"
+        doubt = " (readers disagree)" if self.disagree else ""
+        return f"{counts} of {self.images} readable{doubt}, {self.as_another} read as another class"
 
 
 @dataclass(frozen=True)
@@ -191,8 +204,9 @@ class Measured:
 
     def describe(self) -> dict[str, Any]:
         """Every number by name, JSON-ready."""
-        return {**asdict(self), "cells": [asdict(cell) for cell in self.cells], "readers": list(self.readers),
-                "unit": self.unit, "words": str(self.open)}  # fmt: skip
+        return {**asdict(self), "open": self.open.describe(), "pairs": self.pairs.describe(),
+                "readable": self.readable.describe(), "cells": [cell.describe() for cell in self.cells],
+                "readers": list(self.readers), "unit": self.unit, "words": str(self.open)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -403,7 +417,7 @@ class Judgement:
             "trials": self.trials,
             "confident": asdict(self.confident),
             "open_trials": self.measured.describe(),
-            "by_budget": {f"x{scale}": asdict(found) for scale, found in self.by_budget.items()},
+            "by_budget": {f"x{scale}": found.describe() for scale, found in self.by_budget.items()},
         }
 
 
