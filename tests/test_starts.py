@@ -57,7 +57,7 @@ def test_near_black_is_faint_and_everywhere():
 
 
 def numbers_of_searches():
-    """Step sizes, memory, areas, mutation rates, starts, and what `hide` weighs: what a portfolio names and not holds."""
+    """Step sizes, memory, areas, mutation rates, starts, and what `hide` weighs: what a portfolio only names."""
     attacks = [attack for portfolio in (PORTFOLIO_1, SCREEN_1) for attack in portfolio.attacks]
     evolved = {"pixels": PIXEL_PRESETS, "cppn": CPPN_PRESETS}
     return {
