@@ -291,6 +291,17 @@ def test_every_image_says_who_read_what(told):
     assert len(by_label) == len(LABELS) * 4
 
 
+def test_garments_are_measured_too(tmp_path):
+    """By the three readers that are fit: on Fashion-MNIST `parts` takes noise for something."""
+    run = trompe.fool("lenet-fashion", by="ascend", classes=("bag",), generations=20, out=tmp_path / "run")
+    found = results(run)["summary"]["fooled"]
+    assert found["readers"] == ["kde", "vae", "nearest"]
+    assert {level: (one["least"] <= one["most"], one["of"]) for level, one in found["classes"].items()} == {
+        f"{level:g}": (True, 1) for level in run.about.levels
+    }
+    assert max(one["most"] for one in found["classes"].values()) == 1  # what a gradient makes of noise is no bag
+
+
 # Who may read
 
 
