@@ -862,6 +862,20 @@ BUGS = (
         "tests/test_reads.py::test_the_word_of_people_goes_before_that_of_machines",
     ),
     Bug(
+        "one rater decides",
+        "verbs/people.py",
+        "return sum(counts) >= ENOUGH and 2 * max(counts) > sum(counts)",
+        "return 2 * max(counts) > sum(counts)",
+        "tests/test_people.py::test_more_than_half_of_at_least_ten_decide",
+    ),
+    Bug(
+        "people who are divided are taken for readable",
+        "verbs/people.py",
+        "for place in image.places for answer in image.seen)",
+        "for place in image.places for answer in image.seen[:1])",
+        "tests/test_people.py::test_more_than_half_of_at_least_ten_decide",
+    ),
+    Bug(
         "thresholds do not look at noise",
         "measure/readers/rule.py",
         "kept.read(empty) <= FOR_NOISE or",

@@ -20,10 +20,13 @@ from trompe.verbs.answers import COLUMNS
 from trompe.verbs.gate import MODESTY
 
 DOCS = Path(__file__).parent.parent / "docs"
-TARGETS, GATE, NUMBERS, READ, HARDEN, GUARDS, BREAK, CLUSTER = (
+TARGETS, GATE, NUMBERS, READ, HARDEN, GUARDS, BREAK, CLUSTER, PORTFOLIO, READERS, DEFENCES = (
     (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("targets", "gate", "metrics", "read", "harden", "guards", "break-it", "cluster")
-)
+    for name in (
+        "targets", "gate", "metrics", "read", "harden", "guards", "break-it", "cluster", "portfolio", "readers",
+        "defences",
+    )
+)  # fmt: skip
 CALLED = {"judge": "TrialSettings"}
 """Settings that are not called as their command is."""
 FILES = re.findall(r"```toml\n(.*?)```", TARGETS, re.DOTALL)
@@ -54,7 +57,10 @@ def test_the_python_of_the_documentation_makes_a_target() -> None:
     assert names["target"].labels == ("cat", "dog", "cow")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("text", [TARGETS, GATE, READ, HARDEN, GUARDS, BREAK, CLUSTER])
+COMMANDED = (TARGETS, GATE, READ, HARDEN, GUARDS, BREAK, CLUSTER, PORTFOLIO, READERS, DEFENCES)
+
+
+@pytest.mark.parametrize("text", COMMANDED)
 def test_every_command_of_the_documentation_is_taken(text: str) -> None:
     lines = re.findall(r"^(?: +- run: | *)(trompe .*)$", text, re.MULTILINE)
     assert lines

@@ -103,6 +103,25 @@ def test_a_picture_is_read_as_what_at_least_half_saw(votes, majority):
     assert Seen("x", torch.zeros(1, 2, 2), "cat", "m", ((0, 0, 0.0),), votes).majority == majority
 
 
+@pytest.mark.parametrize(
+    ("votes", "seen", "decided"),
+    [
+        ((("cat", 6), ("none", 4)), ("cat",), True),
+        ((("none", 6), ("cat", 5)), ("none",), True),
+        ((("cat", 9),), ("cat",), False),  # too few, however sure
+        ((("cat", 5), ("none", 5)), ("cat", "none"), False),
+        ((("none", 4), ("cat", 3), ("dog", 3)), ("none",), False),
+        ((("dog", 4), ("cat", 4), ("=cow", 4)), ("none",), False),
+    ],
+)
+def test_more_than_half_of_at_least_ten_decide(votes, seen, decided):
+    image = Seen("x", torch.zeros(1, 2, 2), "cat", "m", ((1, 2, 0.0), (0, 2, 0.9)), votes)
+    assert (image.seen, image.decided) == (seen, decided)
+    found = People((), (), (image,), (), None, None)
+    rows = [(*place, answer) for place in ((0, 2, 0.9), (1, 2, 0.0)) for answer in seen]
+    assert (found.decided(), found.beside()) == ((rows, []) if decided else ([], rows))
+
+
 def test_what_was_read_is_told_wherever_the_run_keeps_those_bytes(study, tmp_path):
     found = merged(study, tmp_path, study.rows(lambda item: item.label))
     places = {
@@ -267,7 +286,11 @@ def test_report_tells_it_and_leaves_the_run_as_it_was(study, tmp_path, capsys):
     told = json.loads((tmp_path / "out" / "people.json").read_text())
     missing = results(study.run)["summary"]["fooled"]
     assert told == {**people(study.run, read_answers(files)).describe(), "fooled": missing}
-    assert f"people     {tmp_path / 'out' / 'people.json'}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"people     {tmp_path / 'out' / 'people.json'}" in printed
+    assert f"answers    {len(told['images'])} pictures of this run answered by people (1 rater)" in printed
+    assert "1 more failed the attention checks" in printed
+    assert "another run" not in printed
     page = (tmp_path / "out" / "report.html").read_text()
     count = told["rates"]["own"]["count"]
     assert f"one person read {count} as the class they were made for, 0 as another class and 0 as none" in page
@@ -278,6 +301,14 @@ def test_report_tells_it_and_leaves_the_run_as_it_was(study, tmp_path, capsys):
     assert main([*words, str(tmp_path / "public"), "--public"]) == 0
     assert "Ann" not in (tmp_path / "public" / "report.html").read_text()
     assert "Ann" not in (tmp_path / "public" / "people.json").read_text()
+
+
+def test_answers_that_are_all_foreign_are_told_on_the_terminal(study, tmp_path, capsys):
+    rows = [{**row, "image": f"x{number:016x}"} for number, row in enumerate(study.rows(lambda item: item.label))]
+    file = save(tmp_path / "a.csv", rows)
+    assert main(["report", str(study.run.folder), "--answers", str(file), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert f"answers    0 pictures of this run answered by people (0 raters); {len(rows)} answers are about" in told
 
 
 def test_without_answers_the_page_says_not_measured(study, tmp_path):

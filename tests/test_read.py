@@ -239,9 +239,19 @@ def test_a_key_that_cannot_be_written_is_said_before_there_is_a_page(study, tmp_
 def test_the_command_says_where_the_page_is(study, tmp_path, capsys):
     words = ["read", str(study.run.folder), "--images", str(study.real), "--out", str(tmp_path / "page.html")]
     assert main(words) == 0
-    assert f"page       {tmp_path / 'page.html'}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"page       {tmp_path / 'page.html'}" in told
+    kept = len(content(read_page(tmp_path / "page.html"))["pictures"]) - 20
+    assert 0 < kept < 20  # four classes
+    assert f"{kept + 20}: {kept} of the run, 10 real, 10 noise (of 40: the run keeps no more that are sure)" in told
     assert main([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"page": str(tmp_path / "page.html")}
+    counts = {"kept": kept, "real": 10, "noise": 10}
+    assert json.loads(capsys.readouterr().out) == {"page": str(tmp_path / "page.html"), "pictures": counts}
+    assert main([*words, "--count", "20"]) == 0
+    kept = len(content(read_page(tmp_path / "page.html"))["pictures"]) - 10
+    told = capsys.readouterr().out
+    assert f"{kept + 10}: {kept} of the run, 5 real, 5 noise" in told
+    assert ("keeps no more" in told) is (kept < 10)
 
 
 def test_photographs_are_brought_to_the_size_the_target_sees(tmp_path, study):

@@ -29,6 +29,8 @@ from trompe.run import Run, open_run
 from trompe.run.reads import reads_of, say_range
 from trompe.run.results import results, write_results
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.showing.evidence import gather
+from trompe.showing.seen import fooled_sentence, read_as
 from trompe.targets import Declaration, Preprocessing
 from trompe.targets.guarded import Guarded
 from trompe.verbs import readable as asking
@@ -36,6 +38,7 @@ from trompe.verbs.audit import audit_with
 from trompe.verbs.compare import compare_runs
 from trompe.verbs.fool import fool_session
 from trompe.verbs.gate import gate
+from trompe.verbs.people import People, Seen
 from trompe.verbs.readable import read_kept
 
 LABELS = ("cat", "dog", "cow", "background")
@@ -229,7 +232,7 @@ def test_the_rule_by_hand(told):
     }  # fmt: skip
     assert [summary["trials"]["0.99"][key] for key in ("least", "most", "of")] == [2, 4, 6]
     first = summary["images"]["pixels-ascend"]["first"]["0.99"]
-    assert first == {"images": 6, "by_every": 2, "by_some": 4, "as_another": 2}
+    assert first == {"images": 6, "by_every": 2, "by_some": 4, "as_another": 2, "readers_disagree": True}
     assert told.measured["readers"]["natural"] == [["ann", 40, 40], ["bob", 40, 40]]
 
 
@@ -250,6 +253,35 @@ def test_the_word_of_people_goes_before_that_of_machines(told):
     assert say_range(some.at(0.99).pairs) == "1 to 2 of 3"  # other cows stay as the machines read them
 
 
+def test_people_who_decide_nothing_never_narrow_the_range(told):
+    """Two people who contradict each other stand on both sides, and one alone is one more reader."""
+    reads = reads_of(told)
+    places = {key: record.label for record in told.classes for key in reads.said
+              if key[:2] == (record.search, record.niche)}  # fmt: skip
+    assert say_range(reads.at(0.99).pairs) == "1 to 2 of 3"
+    divided = reads.with_people((), [(*key, said) for key, label in places.items() for said in (label, "none")])
+    assert say_range(divided.at(0.99).pairs) == "0 to 3 of 3"
+    assert divided.at(0.99).pairs.disagree
+    assert {divided.seen(key, label) for key, label in places.items()} == {"disagree"}
+    for answer, counts in (("none", "1 to 3 of 3"), ("own", "0 to 2 of 3")):
+        alone = reads.with_people((), [(*key, label if answer == "own" else answer) for key, label in places.items()])
+        assert say_range(alone.at(0.99).pairs) == counts
+
+
+def test_people_who_contradict_each_other_are_told_on_the_page(told):
+    images = tuple(
+        Seen("x", kept.levels, record.label, record.method, ((record.search, record.niche, kept.level or 0.0),),
+             ((record.label, 1), ("none", 1)))
+        for record in told.classes if record.label in COUNTED for kept in record.kept()
+    )  # fmt: skip
+    evidence = gather(told, people=People((), (), images, (), None, None))
+    words = fooled_sentence(evidence, evidence.reads.at(0.99))
+    assert words.startswith("0 to 3 of 3 classes are fooled at 99 %")
+    assert f"On {len(images)} people are one more reader: fewer than 10 of them, or divided." in words
+    assert "people decided" not in words
+    assert read_as(evidence, next(iter(evidence.reads.beside))).endswith(" or none")
+
+
 def test_every_image_says_who_read_what(told):
     content = json.loads((told.folder / "results.json").read_text())
     by_label = {(entry["label"], entry["search"]): entry["read_as"] for entry in content["classes"]}
@@ -257,6 +289,17 @@ def test_every_image_says_who_read_what(told):
     assert by_label["cow", 2]["strongest"] == {"ann": "none", "bob": "none"}
     assert by_label["cow", 1]["first"]["0.99"] == {"ann": "cat", "bob": "none"}
     assert len(by_label) == len(LABELS) * 4
+
+
+def test_garments_are_measured_too(tmp_path):
+    """By the three readers that are fit: on Fashion-MNIST `parts` takes noise for something."""
+    run = trompe.fool("lenet-fashion", by="ascend", classes=("bag",), generations=20, out=tmp_path / "run")
+    found = results(run)["summary"]["fooled"]
+    assert found["readers"] == ["kde", "vae", "nearest"]
+    assert {level: (one["least"] <= one["most"], one["of"]) for level, one in found["classes"].items()} == {
+        f"{level:g}": (True, 1) for level in run.about.levels
+    }
+    assert max(one["most"] for one in found["classes"].values()) == 1  # what a gradient makes of noise is no bag
 
 
 # Who may read

@@ -1,6 +1,8 @@
 """Starts that depend on the class, the other new ones, and hiding from a reader that does not judge."""
 
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,17 +15,25 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels, level_odds, quantise, to_levels
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
-from trompe.encodings import Pixels
+from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Pixels
+from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, SCREEN_1
 from trompe.search import MATERIAL_STARTS, RULES, SQUARES, Archive, Material, ascend, squares
+from trompe.search import starts as where
 from trompe.search.hide import NEAR, closeness, closeness_slope
 from trompe.search.starts import begin, material_images, start_images
 from trompe.settings import FoolSettings
 from trompe.targets import load_target
+from trompe.verbs import material as convinced
+from trompe.verbs import methods
 from trompe.verbs.fool import Attempt
 from trompe.verbs.material import convincing, make_material, material_for, nothing
 from trompe.verbs.natural import natural_images
 
 STREAM = Stream(4, "test/starts", 0)
+
+
+RULES_OF = {1: "8836482bf73ccf94"}
+"""By version of the portfolios, sha256 of every number that their searches and starts have besides what they hold."""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +54,29 @@ def test_near_black_is_faint_and_everywhere():
     levels = 255.0 * drawn("near-black")
     assert 0.0 <= float(levels.min()) < float(levels.max()) <= 10.0
     assert abs(float(levels.mean()) - 5.0) < 0.1
+
+
+def numbers_of_searches():
+    """Step sizes, memory, areas, mutation rates, starts, and what `hide` weighs: what a portfolio only names."""
+    attacks = [attack for portfolio in (PORTFOLIO_1, SCREEN_1) for attack in portfolio.attacks]
+    evolved = {"pixels": PIXEL_PRESETS, "cppn": CPPN_PRESETS}
+    return {
+        "rules": {attack.preset: asdict(RULES[attack.preset]) for attack in attacks if attack.by == "ascend"},
+        "cppn": asdict(LAYERED),
+        "squares": {attack.preset: asdict(SQUARES[attack.preset]) for attack in attacks if attack.by == "squares"},
+        "evolve": {a.encoding: asdict(evolved[a.encoding][a.preset]) for a in attacks if a.by == "evolve"},
+        "population": methods._POPULATION,
+        "near": NEAR,
+        "starts": [where._NOISE, where._CELLS, where._NEARLY, where._SALT, where._BLOCKS, where._FAINT],
+        "transferred": [convinced._LEVEL, convinced._STEPS],
+    }
+
+
+def test_what_the_portfolios_name_is_frozen_with_them():
+    """Rows of one version are comparable: whoever changes a number here counts the portfolios' version up."""
+    assert {portfolio.version for portfolio in PORTFOLIOS.values()} == {max(RULES_OF)}
+    text = json.dumps(numbers_of_searches(), sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == RULES_OF[max(RULES_OF)], text
 
 
 def test_salt_is_one_pixel_in_twenty_white_in_all_channels():

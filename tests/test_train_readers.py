@@ -8,9 +8,10 @@ from PIL import Image
 from test_densities import bars
 
 from trompe.cli.main import main
+from trompe.cli.train import disagreement_lines
 from trompe.data import Split
 from trompe.data.halves import half
-from trompe.measure.readers.store import CALIBRATION, stored_readers
+from trompe.measure.readers.store import CALIBRATION, SHIPPED, stored_readers
 
 
 def put(folder, n=160):
@@ -29,6 +30,7 @@ def test_readers_are_fitted_to_a_folder_the_same_way_twice_and_never_over_others
         assert main([*words, "--out", str(tmp_path / name)]) == 0
     told = capsys.readouterr().out
     assert "of real images as themselves" in told
+    assert told.count("% of noise images read differently by") == 2
     first, second = (json.loads((tmp_path / name / CALIBRATION).read_text()) for name in ("one", "two"))
     assert first == second
     assert first["settings"]["iterations"] == 60
@@ -40,6 +42,16 @@ def test_readers_are_fitted_to_a_folder_the_same_way_twice_and_never_over_others
     assert all(any(use.startswith("data:images-") and use.endswith("-odd") for use in one.uses) for one in readers)
     assert main([*words, "--out", str(tmp_path / "one")]) == 2
     assert "without a network or readers" in capsys.readouterr().err
+
+
+def test_the_terminal_tells_how_far_readers_disagree():
+    found = json.loads((SHIPPED / "mnist" / CALIBRATION).read_text())["disagreement"]
+    lines = [line.split() for line in disagreement_lines(found)]
+    assert len(lines) == 3 * 5
+    assert lines[0] == ["%", "of", "real", "images", "read", "differently", "by", "kde", "vae", "nearest", "parts"]
+    assert lines[1] == ["kde", "0.0", *(f"{100 * share:.1f}" for share in found["real"][0][1:])]
+    assert [row[0] for row in lines[11:]] == found["readers"]
+    assert float(lines[14][1]) == pytest.approx(100 * found["noise"][3][0], abs=0.05)
 
 
 def test_what_is_no_folder_of_folders_is_refused(tmp_path, capsys):

@@ -183,5 +183,7 @@ def test_a_share_that_rises_with_the_budget_is_not_settled():
 def test_counts_of_images():
     found = readable([("1", seen("1", "1")), ("1", seen("1", "7")), ("1", seen("none", "none"))])
     assert (found.images, found.by_every, found.by_some, found.as_another, found.disagree) == (3, 1, 2, 1, True)
-    assert str(found) == "1 to 2 of 3 readable, 1 read as another class"
+    assert str(found) == "1 to 2 of 3 readable (readers disagree), 1 read as another class"
+    assert found.describe()["readers_disagree"] is True
+    assert "disagree" not in str(readable([("1", seen("1", "1"))]))
     assert str(readable([])) == "no confident image"

@@ -1,6 +1,7 @@
 """`trompe report RUN`."""
 
 import json
+from pathlib import Path
 
 from trompe.cli.parse import parse
 from trompe.settings import ReportSettings
@@ -9,7 +10,7 @@ from trompe.settings import ReportSettings
 def run(words: list[str]) -> int:
     """Run the command; returns its exit code."""
     settings, show = parse("report", ReportSettings, words)
-    from trompe.showing.report import PEOPLE, SHEET, report
+    from trompe.showing.report import PEOPLE, SHEET, report, told_of_answers
 
     page = report(**vars(settings))
     asked = {"people": str(page.with_name(PEOPLE))} if settings.answers else {}
@@ -20,4 +21,5 @@ def run(words: list[str]) -> int:
         print(f"sheet      {page.with_name(SHEET)}")
         for file in asked.values():
             print(f"people     {file}")
+            print(f"answers    {told_of_answers(Path(file))}")
     return 0

@@ -1,5 +1,9 @@
 """`trompe train ARCHITECTURE`."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 from trompe.cli.parse import Show, parse
 from trompe.cli.show import watching
 from trompe.settings import TrainSettings
@@ -38,8 +42,9 @@ def _readers(settings: TrainSettings, show: Show) -> int:
     with watching("reader", STEPS, quiet=show.quiet or show.json) as watch:
         for done, what in training_readers(settings):
             watch.tell(done, what)
+    measured_of_all = (settings.out / CALIBRATION).read_text(encoding="utf-8")
     if show.json:
-        print((settings.out / CALIBRATION).read_text(encoding="utf-8"), end="")
+        print(measured_of_all, end="")
         return 0
     for reader in stored_readers(settings.out):
         measured = reader.calibration
@@ -48,5 +53,19 @@ def _readers(settings: TrainSettings, show: Show) -> int:
         refused = unfit(reader)
         if refused:
             print(f"           {refused}: it will not judge.")
+    for line in disagreement_lines(json.loads(measured_of_all)["disagreement"]):
+        print(line)
     print(f"readers    {settings.out}")
     return 0
+
+
+def disagreement_lines(found: dict[str, Any]) -> Iterator[str]:
+    """How often two readers read the same real, spoilt or empty images differently: a table each, in per cent.
+
+    Args:
+        found: As it stands in ``calibration.json``.
+    """
+    for kind in ("real", "spoilt", "noise"):
+        yield f"{f'% of {kind} images read differently by':<42}" + "".join(f"{name:>9}" for name in found["readers"])
+        for name, row in zip(found["readers"], found[kind], strict=True):
+            yield f"{name:>42}" + "".join(f"{100 * share:>9.1f}" for share in row)

@@ -32,7 +32,8 @@ class Image:
 
     Attributes:
         log_odds: Of the class it was made for, verified; at or below -2e3 where the target refuses it (a bid value).
-        reads: The class that each independent reader sees in it, or ``"none"``; empty where nobody read it.
+        reads: The class that each independent reader sees in it, or ``"none"``, and after them what people see who
+            decided nothing; empty where nobody read it.
         evaluations: How many candidates its search had judged when it was found, itself included; 0: not known.
     """
 
@@ -106,6 +107,10 @@ class Range:
         """Whether the rules are more than 10 points apart, so that people must be asked."""
         return self.high.count - self.low.count > DISAGREE * self.high.of
 
+    def describe(self) -> dict[str, Any]:
+        """By name, JSON-ready."""
+        return {**asdict(self), "readers_disagree": self.disagree}
+
     def __str__(self) -> str:
         counts = f"{self.low.count} to {self.high.count}" if self.low != self.high else str(self.high.count)
         return f"{counts} of {self.high.of}{' (readers disagree)' if self.disagree else ''}"
@@ -118,6 +123,10 @@ class Cell:
     attack: str
     start: str
     open: Range
+
+    def describe(self) -> dict[str, Any]:
+        """By name, JSON-ready."""
+        return {**asdict(self), "open": self.open.describe()}
 
     def __str__(self) -> str:
         return f"{self.attack} from {self.start}: {self.open}"
@@ -144,11 +153,16 @@ class Readable:
         """Whether the two counts are more than 10 points apart."""
         return self.by_some - self.by_every > DISAGREE * self.images
 
+    def describe(self) -> dict[str, Any]:
+        """By name, JSON-ready."""
+        return {**asdict(self), "readers_disagree": self.disagree}
+
     def __str__(self) -> str:
         if not self.images:
             return "no confident image"
         counts = f"{self.by_every} to {self.by_some}" if self.by_every < self.by_some else str(self.by_some)
-        return f"{counts} of {self.images} readable, {self.as_another} read as another class"
+        doubt = " (readers disagree)" if self.disagree else ""
+        return f"{counts} of {self.images} readable{doubt}, {self.as_another} read as another class"
 
 
 @dataclass(frozen=True)
@@ -190,8 +204,9 @@ class Measured:
 
     def describe(self) -> dict[str, Any]:
         """Every number by name, JSON-ready."""
-        return {**asdict(self), "cells": [asdict(cell) for cell in self.cells], "readers": list(self.readers),
-                "unit": self.unit, "words": str(self.open)}  # fmt: skip
+        return {**asdict(self), "open": self.open.describe(), "pairs": self.pairs.describe(),
+                "readable": self.readable.describe(), "cells": [cell.describe() for cell in self.cells],
+                "readers": list(self.readers), "unit": self.unit, "words": str(self.open)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -268,7 +283,7 @@ def measure(rows: Sequence[Attacked], level: float, readers: Sequence[str]) -> M
     Args:
         rows: One a trial and attack, from `attacked`.
         level: The confidence asked for.
-        readers: Names of the independent readers, in the order of every image's reads.
+        readers: Names of the independent readers, in the order of every image's reads; people may come after them.
 
     Returns:
         The numbers; or in words why there are none: no trial, fewer than two independent readers, or confident images
@@ -352,7 +367,7 @@ def _lacking(rows: Sequence[Attacked], level: float, readers: Sequence[str]) -> 
         return "no trial"
     if len(readers) < READERS:
         return f"{len(readers)} independent reader{'' if len(readers) == 1 else 's'}, where {READERS} are needed"
-    unread = sum(len(image.reads) != len(readers) for row in rows for image in row.images if image.confident(level))
+    unread = sum(len(image.reads) < len(readers) for row in rows for image in row.images if image.confident(level))
     return f"{unread} confident images that not every reader was asked about" if unread else ""
 
 
@@ -402,7 +417,7 @@ class Judgement:
             "trials": self.trials,
             "confident": asdict(self.confident),
             "open_trials": self.measured.describe(),
-            "by_budget": {f"x{scale}": asdict(found) for scale, found in self.by_budget.items()},
+            "by_budget": {f"x{scale}": found.describe() for scale, found in self.by_budget.items()},
         }
 
 

@@ -30,7 +30,8 @@ class Reads:
         independent: Of those that share nothing with the target's guard: only they are counted.
         said: By kept image and reader, the class that was read, or ``"none"``.
         about: What a run keeps of each reader: name, uses, fingerprint, calibration.
-        people: By kept image, what most people saw, where people were asked: it takes the place of what machines said.
+        people: By kept image, what people decided that it shows: it takes the place of what machines said.
+        beside: By kept image, what people saw who decided nothing: they are readers beside the machines.
     """
 
     run: Run
@@ -40,14 +41,25 @@ class Reads:
     said: dict[Key, dict[str, str]]
     about: tuple[dict[str, Any], ...]
     people: dict[Key, str] = field(default_factory=dict)
+    beside: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
-    def with_people(self, seen: Iterable[tuple[int, int, float, str]]) -> "Reads":
-        """The same where people's word goes before that of machines, by both rules, on the images they looked at.
+    def with_people(
+        self, decided: Iterable[tuple[int, int, float, str]], beside: Iterable[tuple[int, int, float, str]] = ()
+    ) -> "Reads":
+        """The same where people were asked.
+
+        What they decided goes before what machines said, by both rules. Where they decided nothing they are readers
+        like others, so that the range can grow, and never shrinks.
 
         Args:
-            seen: Search, niche, level (0 for the strongest), and the class that most saw there, or ``"none"``.
+            decided: Search, niche, level (0 for the strongest), and the class that was seen there, or ``"none"``.
+            beside: The same where nothing was decided; an image on which people are divided is there several times.
         """
-        return replace(self, people={(search, niche, level): label for search, niche, level, label in seen})
+        divided: dict[Key, tuple[str, ...]] = {}
+        for search, niche, level, label in beside:
+            divided[search, niche, level] = (*divided.get((search, niche, level), ()), label)
+        return replace(self, people={(search, niche, level): label for search, niche, level, label in decided},
+                       beside=divided)  # fmt: skip
 
     @cached_property
     def lacking(self) -> str:
@@ -92,7 +104,7 @@ class Reads:
     def _heard(self, key: Key) -> list[str]:
         if key in self.people:
             return [self.people[key]] * len(self.independent)
-        return [self.said[key][name] for name in self.independent]
+        return [*(self.said[key][name] for name in self.independent), *self.beside.get(key, ())]
 
     @property
     def _spared(self) -> set[str]:

@@ -176,7 +176,7 @@ def _images(run: Run, reads: Reads, method: str) -> dict[str, Any]:
     """The confident images of a method, by first or strongest and by level: how many, and how they are read."""
     return {
         which: {
-            f"{level:g}": asdict(found.readable)
+            f"{level:g}": found.readable.describe()
             for level in run.about.levels
             if isinstance(found := reads.at(level, method=method, which=which), Measured)
         }

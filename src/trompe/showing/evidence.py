@@ -147,7 +147,7 @@ def gather(
         run, public, level, press, own, other, real, answers_of(run) or _answers(real),
         answers=dict(_rows(keys, own.ask(levels))), opinions=dict(_rows(keys, other.ask(levels))),
         verified=run.judgements(), strips=_strips(run, press.links), painters=painters(run),
-        reads=reads_of(run).with_people(people.reads() if people else ()),
+        reads=reads_of(run).with_people(people.decided(), people.beside()) if people else reads_of(run),
         people=people, transfers=_transfers(run), said=said,
     )  # fmt: skip
 

@@ -9,12 +9,9 @@ from trompe.showing.pictures import address
 from trompe.showing.tables import Table, say_share
 from trompe.showing.words import not_measured, say_count
 from trompe.verbs.answers import NONE
-from trompe.verbs.people import Foreign, People, Rates, Seen
+from trompe.verbs.people import ENOUGH, Foreign, People, Rates, Seen
 from trompe.verbs.raters import ATTENTION, FASTEST, Rater
 from trompe.verbs.stimuli import confident_level
-
-ENOUGH = 10
-"""Raters from which on a majority counts as a decision about an image; below it is a first look."""
 
 CHECKS = (
     f"Counted are people who named at least {100 * ATTENTION:.0f} % of the real pictures rightly, called at least as "

@@ -50,13 +50,18 @@ def read(settings: ReadSettings) -> Path:
         DataError: The folder of images cannot be read.
         RunError: No run, damaged, nothing in it to be read, or a folder cannot be written.
     """
+    return read_page(settings)[0]
+
+
+def read_page(settings: ReadSettings) -> tuple[Path, tuple[Stimulus, ...]]:
+    """What `read` does, and the pictures that are on the page."""
     run = open_run(settings.run)
     chosen = stimuli(run, _real_images(run, settings.images), settings.count, settings.seed)
     page = render(run, chosen)
     write_key(run, chosen)  # before the page: one that exists can always be scored
     path = Path(settings.out or run.folder / PAGE)
     write_whole(path, page.encode())
-    return path
+    return path, chosen
 
 
 def render(run: Run, chosen: Sequence[Stimulus]) -> str:

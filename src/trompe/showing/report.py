@@ -42,8 +42,22 @@ def report(settings: ReportSettings) -> Path:
     return folder / PAGE
 
 
+def told_of_answers(file: Path) -> str:
+    """In a line, what came of the answers: pictures, people, and answers that count nowhere.
+
+    Args:
+        file: The ``people.json`` that `report` wrote.
+    """
+    told = json.loads(file.read_text(encoding="utf-8"))
+    foreign = sum(each["answers"] for each in told["foreign"])
+    counted = f"{len(told['images'])} pictures of this run answered by {told['name']}"
+    apart = f"; {len(told['apart'])} more failed the attention checks" if told["apart"] else ""
+    other = f"; {foreign} answers are about pictures of another run, and count nowhere" if foreign else ""
+    return f"{counted}{apart}{other}"
+
+
 def _people_file(run: Run, asked: People, *, public: bool) -> bytes:
-    content = asked.describe() | {"fooled": fooled(run, reads_of(run).with_people(asked.reads()))}
+    content = asked.describe() | {"fooled": fooled(run, reads_of(run).with_people(asked.decided(), asked.beside()))}
     if public:
         for rater in (*content["raters"], *content["apart"]):
             del rater["name"]

@@ -4,6 +4,7 @@ from trompe.measure.trials import Measured
 from trompe.run.reads import say_range
 from trompe.showing.evidence import Evidence, Key
 from trompe.showing.words import not_measured, say_count, say_level
+from trompe.verbs.people import ENOUGH
 
 _SEEN = {"unreadable": "unreadable", "disagree": "readers disagree", "readable": "readable: {}"}
 
@@ -18,6 +19,8 @@ def read_as(evidence: Evidence, key: Key) -> str:
     said = dict(evidence.reads.said.get(key, {}))
     if key in evidence.reads.people:
         said["people"] = evidence.reads.people[key]
+    if key in evidence.reads.beside:
+        said["people"] = " or ".join(evidence.reads.beside[key])
     return ", ".join(f"{name}: {label}" for name, label in said.items()) if said else not_measured()
 
 
@@ -33,6 +36,8 @@ def fooled_sentence(evidence: Evidence, found: Measured) -> str:
         words += " The readers disagree, and only people can settle it."
     if decided := sum(key in evidence.reads.said for key in evidence.reads.people):
         words += f" Of {say_count(decided)} of the pictures, people decided."
+    if asked := sum(key in evidence.reads.said for key in evidence.reads.beside):
+        words += f" On {say_count(asked)} people are one more reader: fewer than {ENOUGH} of them, or divided."
     if evidence.run.repeats > 1:
         words += f" Open trials, a class and a seed: {say_range(found.open)}."
     return words

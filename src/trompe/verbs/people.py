@@ -16,6 +16,9 @@ from trompe.verbs.answers import NONE, Reading
 from trompe.verbs.raters import Known, Rater, rater
 from trompe.verbs.stimuli import image_id, read_key, spared
 
+ENOUGH = 10
+"""Raters from which on a majority counts as a decision about an image; below it is a first look."""
+
 Place = tuple[int, int, float]
 """Search, niche and level of a kept image; level 0 for the strongest."""
 
@@ -43,11 +46,21 @@ class Seen:
     @property
     def majority(self) -> str:
         """The class it was made for, if at least half saw that; else another that at least half saw; else none."""
-        half = sum(count for _, count in self.votes) / 2.0
-        seen = [answer for answer, count in self.votes if count >= half]
-        if self.label in seen:
+        if self.label in self.seen:
             return self.label
-        return next((answer for answer in seen if answer != NONE), NONE)
+        return next((answer for answer in self.seen if answer != NONE), NONE)
+
+    @property
+    def decided(self) -> bool:
+        """Whether more than half of at least ten gave one and the same answer."""
+        counts = [count for _, count in self.votes]
+        return sum(counts) >= ENOUGH and 2 * max(counts) > sum(counts)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """What at least half saw: two answers where people are divided; none where no answer has half."""
+        half = sum(count for _, count in self.votes) / 2.0
+        return tuple(answer for answer, count in self.votes if count >= half) or (NONE,)
 
 
 @dataclass(frozen=True)
@@ -123,6 +136,15 @@ class People:
         """Search, niche, level (0 for the strongest) and what most saw there: a label, or ``none``."""
         return sorted((*place, image.majority) for image in self.images for place in image.places)
 
+    def decided(self) -> list[tuple[int, int, float, str]]:
+        """The same of the images about which people decided: more than half of at least ten agree."""
+        return sorted((*place, image.majority) for image in self.images if image.decided for place in image.places)
+
+    def beside(self) -> list[tuple[int, int, float, str]]:
+        """The same of the others, each with everything that at least half saw."""
+        return sorted((*place, answer) for image in self.images if not image.decided
+                      for place in image.places for answer in image.seen)  # fmt: skip
+
     def describe(self) -> dict[str, Any]:
         """Everything by name, JSON-ready; what was not measured says so in words."""
         methods = {method: asdict(rates) for method, rates in self.by_method().items()}
@@ -137,7 +159,7 @@ class People:
             "agreement_with_real_and_noise": _describe(self.agreement_all),
             "images": [
                 {"id": image.id, "label": image.label, "method": image.method, "majority": image.majority,
-                 "votes": dict(image.votes)} for image in self.images
+                 "decided": image.decided, "votes": dict(image.votes)} for image in self.images
             ],
             "reads": [[*row[:3], [row[3]]] for row in self.reads()],
         }  # fmt: skip
