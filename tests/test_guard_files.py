@@ -18,7 +18,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
 from trompe.data import Split
 from trompe.guards import KINDS, Scale, Trusted, fit_guard, load_guard, read_card
-from trompe.guards.store import TYPES
+from trompe.guards.types import TYPES
 from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
 from trompe.targets import Declaration, load_target, write_declaration
@@ -131,6 +131,91 @@ def test_the_share_of_false_alarms_is_the_one_asked_for(trusted):
         assert abs(float(refused.to(torch.float64).mean()) - 0.05) < 0.02, kind
 
 
+# Several kinds as one
+
+SEVERAL = {
+    "class-kde+neighbours": {"vae", "parts"}, "margin+knn": {"kde", "vae", "parts"},
+    "class-vae+neighbours": {"parts"},
+}  # fmt: skip
+
+
+def several(kinds, trusted, **more):
+    kind, *also = kinds.split("+")
+    return fit_guard(kind, replace(trusted, **more), also)
+
+
+@pytest.mark.parametrize(
+    "kinds", [pytest.param(kinds, marks=[pytest.mark.slow] * ("vae" in kinds)) for kinds in SEVERAL]
+)
+def test_several_kinds_accept_what_all_accept_and_no_more_is_refused_than_asked(kinds, trusted, layered, tmp_path):
+    guard, held = several(kinds, trusted, fresh=False), from_levels(trusted.held.images)
+    assert guard.name == kinds
+    assert examine_guard(guard, layered, held[::2], trusted.held.classes[::2]).findings == ()
+    images = torch.cat([held, Stream(0, "test/several", 0).uniform32(20, 1, 28, 28), 0.5 * held[:50]])
+    outputs = layered.judge(images)
+    slack, own = guard.slack(outputs, images), [one.slack(outputs, images) for one in guard.guards]
+    least = torch.minimum(*own)
+    assert not bool(((slack >= 0.0) & (least < 0.0)).any())
+    assert 0.05 < float((slack >= 0.0).to(torch.float64).mean()) < 0.5
+    for c in range(10):  # the same order as the lesser of both
+        assert torch.equal(slack[:, c].argsort(stable=True), least[:, c].argsort(stable=True))
+    refused = slack[: len(held)].gather(1, trusted.held.classes.unsqueeze(1)) < 0.0
+    assert abs(float(refused.to(torch.float64).mean()) - 0.05) < 0.04
+
+
+@pytest.mark.parametrize(
+    "kinds", [pytest.param(kinds, marks=[pytest.mark.slow] * ("vae" in kinds)) for kinds in SEVERAL]
+)
+def test_several_kinds_are_one_set_of_files_and_use_what_each_uses(kinds, trusted, layered, tmp_path):
+    from trompe.guards import card_of, save_guard
+
+    guard = several(kinds, trusted)
+    card = card_of(guard, layered, {}, "", {})
+    assert (card.layer, bool(card.model)) == (
+        LAYER if "knn" in kinds else "",
+        bool({"margin", "energy"} & set(kinds.split("+"))),
+    )
+    save_guard(tmp_path, guard, card)
+    again, images = load_guard(tmp_path), from_levels(trusted.held.images[:20])
+    outputs = layered.judge(images)
+    assert torch.equal(again.slack(outputs, images), guard.slack(outputs, images))
+    assert again.uses == guard.uses == guard.guards[0].uses | guard.guards[1].uses
+    assert again.needs == guard.guards[0].needs | guard.guards[1].needs
+    readers = load_readers(tuple("0123456789"), (1, 28, 28))
+    judging = [reader.name for reader in independent(readers, guard.uses)]
+    assert set(judging) == SEVERAL[kinds]
+    row = "| " + " and ".join(f"`{kind}`" for kind in kinds.split("+")) + f" | {', '.join(judging)} |"
+    assert row in READERS.read_text("utf-8")
+
+
+def test_thresholds_are_never_below_those_of_the_guards(trusted):
+    """Two that refuse other images each for half of what is asked: together they refuse at most that."""
+    guard = several("kde+neighbours", trusted)
+    assert min(scale.threshold for scale in guard.scales) >= 0.0
+    strict = [several(kinds, trusted, false_alarms=0.1) for kinds in ("kde+neighbours", "neighbours+kde")]
+    images = from_levels(trusted.held.images)
+    torch.testing.assert_close(*(one.slack(trusted.held_outputs, images) for one in strict))
+
+
+def test_the_command_fits_several_and_why_names_the_one_that_refuses_most(folder, tmp_path, capsys, samples):
+    words = ["guard", "lenet-mnist", "--images", str(folder), "--kind", "neighbours", "--also", "energy"]
+    words += ["--also", "pca-residual", "--false-alarms", "0.05", "--out"]
+    assert main([*words, str(tmp_path / "guard")]) == 0
+    assert "neighbours+energy+pca-residual, threshold for 5 % false alarms" in capsys.readouterr().out
+    card = read_card(tmp_path / "guard")
+    assert card.command.endswith("--kind neighbours --also energy --also pca-residual --false-alarms 0.05")
+    assert 0 < card.measured["false_alarms"]["count"] < card.measured["false_alarms"]["of"] / 2
+    classify = trompe.load_guarded("lenet-mnist", tmp_path / "guard")
+    noise = Stream(0, "test/verdict", 0).uniform32(4, 1, 28, 28)
+    assert all(re.search(r"guard neighbours\+energy\+.*least usual is its \S+$", one.why) for one in classify(noise))
+    with pytest.raises(
+        BadInput, match=r"trompe guard lenet-mnist-b --kind neighbours --also energy --also pca-residual"
+    ):
+        load_target("lenet-mnist-b", Declaration(guard=str(tmp_path / "guard")))
+    refused([*words, tmp_path / "b", "--also", "energy"], capsys, "--also: expected kinds that are all different; got")
+    refused([*words, tmp_path / "b", "--also", "knn"], capsys, "inner layer and training images for a .* kind knn; got")
+
+
 # What is lacking
 
 
@@ -170,7 +255,7 @@ HIGH = (Scale(5.0, 6.0),) * 10
 
 
 def test_a_guard_that_nothing_passes_is_not_written(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(verb, "fit_guard", lambda kind, trusted: replace(fit_guard(kind, trusted), scales=HIGH))
+    monkeypatch.setattr(verb, "fit_guard", lambda *what: replace(fit_guard(*what), scales=HIGH))
     with pytest.raises(BadInput, match="refuses all"):
         trompe.guard("lenet-mnist", images=str(folder), kind="neighbours", out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
@@ -247,7 +332,7 @@ def test_a_guard_for_another_shape_or_model_or_of_nothing_is_one_line(stored, fo
     refused(
         [*words, tmp_path / "margin"], capsys, "fitted for lenet-mnist, .*; got one for the classifier lenet-mnist-b"
     )
-    monkeypatch.setattr(verb, "fit_guard", lambda kind, trusted: replace(fit_guard(kind, trusted), scales=HIGH))
+    monkeypatch.setattr(verb, "fit_guard", lambda *what: replace(fit_guard(*what), scales=HIGH))
     out = ["--images", folder, "--kind", "neighbours", "--out", tmp_path / "none"]
     refused(["guard", "lenet-mnist", *out], capsys, "expected a guard that some .* pass; got one that refuses all 180")
     assert not (tmp_path / "run").exists()

@@ -345,10 +345,7 @@ def test_a_guard_that_refuses_everything_opens_nothing_and_is_exposed_by_what_it
     assert (told.confident.count, str(told.measured.open)) == (0, "0 of 4")
     found = measure(useless, make_tiny_target(), Split(*trusted()))
     assert found.accuracy.count > 0
-    assert (found.coverage.count, found.accepted_and_correct.count) == (
-        0,
-        0,
-    )  # as every row of the league says beside it
+    assert found.coverage.count == found.accepted_and_correct.count == 0  # as every row of the league says beside it
 
 
 @pytest.mark.parametrize("value", [-torch.inf, -1.0])
