@@ -26,6 +26,7 @@ import trompe
 from trompe.core.numerics import from_levels, level_odds
 from trompe.core.types import Target
 from trompe.data import load
+from trompe.guards.types import AND
 from trompe.measure.metrics import auroc
 from trompe.measure.trials import Attacked
 from trompe.portfolio import PORTFOLIOS
@@ -85,11 +86,12 @@ def guard_of(target: str, data: str, kind: str, work: Path) -> tuple[Path | None
     if kind == "none":
         return None, ""
     folder = work / "guards" / f"{Path(target).name}-{kind}"
-    layer = {"layer": LAYER} if kind in ("mahalanobis", "knn") else {}
+    layer = {"layer": LAYER} if {"mahalanobis", "knn"} & set(kind.split(AND)) else {}
+    first, *also = kind.split(AND)
     if not (folder / "guard.json").exists():
-        trompe.guard(target, images=data, kind=kind, false_alarms=FALSE_ALARMS, out=folder, **layer)
-    told = "".join(f" --{key} {value}" for key, value in layer.items())
-    return folder, f"trompe guard {Path(target).name} --images {data} --kind {kind}{told} --out {folder.name}"
+        trompe.guard(target, images=data, kind=first, also=tuple(also), false_alarms=FALSE_ALARMS, out=folder, **layer)
+    told = "".join([*(f" --also {other}" for other in also), *(f" --{key} {value}" for key, value in layer.items())])
+    return folder, f"trompe guard {Path(target).name} --images {data} --kind {first}{told} --out {folder.name}"
 
 
 def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -332,7 +334,7 @@ def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
 def main() -> None:
     """Measure the rows that are lacking, keep the numbers after each, write the documentation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", nargs="*", default=every_row(), help="DATA/RECIPE/GUARD")
+    parser.add_argument("--rows", nargs="*", default=every_row(), help="DATA/RECIPE/GUARD, or /GUARD+GUARD")
     parser.add_argument("--again", action="store_true", help="also those that are measured")
     parser.add_argument("--portfolio", choices=sorted(PORTFOLIOS), default="screen")
     parser.add_argument("--models", type=int, default=1, help="trained models, behind one guard")

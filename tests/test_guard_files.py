@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ import torch
 from PIL import Image
 
 import trompe
+from trompe.cli.main import BAD_INPUT, main
 from trompe.core.errors import BadInput, DataError, RunError, TargetError
 from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
 from trompe.data import Split
-from trompe.guards import KINDS, Trusted, fit_guard, load_guard, read_card
-from trompe.guards.store import TYPES
+from trompe.guards import KINDS, Scale, Trusted, fit_guard, load_guard, read_card
+from trompe.guards.types import TYPES
 from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
 from trompe.targets import Declaration, load_target, write_declaration
@@ -24,6 +26,7 @@ from trompe.targets.guarded import Guarded
 from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
 from trompe.testing import examine_guard
+from trompe.verbs import guard as verb
 from trompe.verbs.verify import verify
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -128,12 +131,95 @@ def test_the_share_of_false_alarms_is_the_one_asked_for(trusted):
         assert abs(float(refused.to(torch.float64).mean()) - 0.05) < 0.02, kind
 
 
+# Several kinds as one
+
+SEVERAL = {
+    "class-kde+neighbours": {"vae", "parts"}, "margin+knn": {"kde", "vae", "parts"},
+    "class-vae+neighbours": {"parts"},
+}  # fmt: skip
+
+
+def several(kinds, trusted, **more):
+    kind, *also = kinds.split("+")
+    return fit_guard(kind, replace(trusted, **more), also)
+
+
+@pytest.mark.parametrize(
+    "kinds", [pytest.param(kinds, marks=[pytest.mark.slow] * ("vae" in kinds)) for kinds in SEVERAL]
+)
+def test_several_kinds_accept_what_all_accept_and_no_more_is_refused_than_asked(kinds, trusted, layered, tmp_path):
+    guard, held = several(kinds, trusted, fresh=False), from_levels(trusted.held.images)
+    assert guard.name == kinds
+    assert examine_guard(guard, layered, held[::2], trusted.held.classes[::2]).findings == ()
+    images = torch.cat([held, Stream(0, "test/several", 0).uniform32(20, 1, 28, 28), 0.5 * held[:50]])
+    outputs = layered.judge(images)
+    slack, own = guard.slack(outputs, images), [one.slack(outputs, images) for one in guard.guards]
+    least = torch.minimum(*own)
+    assert not bool(((slack >= 0.0) & (least < 0.0)).any())
+    assert 0.05 < float((slack >= 0.0).to(torch.float64).mean()) < 0.5
+    for c in range(10):  # the same order as the lesser of both
+        assert torch.equal(slack[:, c].argsort(stable=True), least[:, c].argsort(stable=True))
+    refused = slack[: len(held)].gather(1, trusted.held.classes.unsqueeze(1)) < 0.0
+    assert abs(float(refused.to(torch.float64).mean()) - 0.05) < 0.04
+
+
+@pytest.mark.parametrize(
+    "kinds", [pytest.param(kinds, marks=[pytest.mark.slow] * ("vae" in kinds)) for kinds in SEVERAL]
+)
+def test_several_kinds_are_one_set_of_files_and_use_what_each_uses(kinds, trusted, layered, tmp_path):
+    from trompe.guards import card_of, save_guard
+
+    guard = several(kinds, trusted)
+    card = card_of(guard, layered, {}, "", {})
+    assert (card.layer, bool(card.model)) == (
+        LAYER if "knn" in kinds else "",
+        bool({"margin", "energy"} & set(kinds.split("+"))),
+    )
+    save_guard(tmp_path, guard, card)
+    again, images = load_guard(tmp_path), from_levels(trusted.held.images[:20])
+    outputs = layered.judge(images)
+    assert torch.equal(again.slack(outputs, images), guard.slack(outputs, images))
+    assert again.uses == guard.uses == guard.guards[0].uses | guard.guards[1].uses
+    assert again.needs == guard.guards[0].needs | guard.guards[1].needs
+    readers = load_readers(tuple("0123456789"), (1, 28, 28))
+    judging = [reader.name for reader in independent(readers, guard.uses)]
+    assert set(judging) == SEVERAL[kinds]
+    row = "| " + " and ".join(f"`{kind}`" for kind in kinds.split("+")) + f" | {', '.join(judging)} |"
+    assert row in READERS.read_text("utf-8")
+
+
+def test_thresholds_are_never_below_those_of_the_guards(trusted):
+    """Two that refuse other images each for half of what is asked: together they refuse at most that."""
+    guard = several("kde+neighbours", trusted)
+    assert min(scale.threshold for scale in guard.scales) >= 0.0
+    strict = [several(kinds, trusted, false_alarms=0.1) for kinds in ("kde+neighbours", "neighbours+kde")]
+    images = from_levels(trusted.held.images)
+    torch.testing.assert_close(*(one.slack(trusted.held_outputs, images) for one in strict))
+
+
+def test_the_command_fits_several_and_why_names_the_one_that_refuses_most(folder, tmp_path, capsys, samples):
+    words = ["guard", "lenet-mnist", "--images", str(folder), "--kind", "neighbours", "--also", "energy"]
+    words += ["--also", "pca-residual", "--false-alarms", "0.05", "--out"]
+    assert main([*words, str(tmp_path / "guard")]) == 0
+    assert "neighbours+energy+pca-residual, threshold for 5 % false alarms" in capsys.readouterr().out
+    card = read_card(tmp_path / "guard")
+    assert card.command.endswith("--kind neighbours --also energy --also pca-residual --false-alarms 0.05")
+    assert 0 < card.measured["false_alarms"]["count"] < card.measured["false_alarms"]["of"] / 2
+    classify = trompe.load_guarded("lenet-mnist", tmp_path / "guard")
+    noise = Stream(0, "test/verdict", 0).uniform32(4, 1, 28, 28)
+    assert all(re.search(r"guard neighbours\+energy\+.*least usual is its \S+$", one.why) for one in classify(noise))
+    with pytest.raises(
+        BadInput, match=r"trompe guard lenet-mnist-b --kind neighbours --also energy --also pca-residual"
+    ):
+        load_target("lenet-mnist-b", Declaration(guard=str(tmp_path / "guard")))
+    refused([*words, tmp_path / "b", "--also", "energy"], capsys, "--also: expected kinds that are all different; got")
+    refused([*words, tmp_path / "b", "--also", "knn"], capsys, "inner layer and training images for a .* kind knn; got")
+
+
 # What is lacking
 
 
 def test_a_layer_that_is_lacking_is_named_with_what_would_do(trusted):
-    from dataclasses import replace
-
     bare = replace(trusted, known_outputs=Outputs(trusted.known_outputs.logits), layer="")
     with pytest.raises(
         BadInput, match=r"inner layer.*got outputs, training images; no inner layer.*choose one of maxi"
@@ -142,8 +228,6 @@ def test_a_layer_that_is_lacking_is_named_with_what_would_do(trusted):
 
 
 def test_images_that_are_lacking_are_named(trusted):
-    from dataclasses import replace
-
     few = Split(trusted.known.images[:12], trusted.known.classes[:12])
     bare = replace(trusted, known=few, known_outputs=trusted.known_outputs.take(slice(12)))
     with pytest.raises(BadInput, match="no training images"):
@@ -161,23 +245,17 @@ def test_images_that_are_lacking_are_named(trusted):
     ],
 )
 def test_images_that_no_guard_can_be_fitted_to_are_refused(change, said, trusted):
-    from dataclasses import replace
-
     bad = replace(trusted, known=change(trusted.known), held=change(trusted.held))
     for kind in ("margin", "class-kde"):
         with pytest.raises(BadInput, match=said):
             fit_guard(kind, bad)
 
 
+HIGH = (Scale(5.0, 6.0),) * 10
+
+
 def test_a_guard_that_nothing_passes_is_not_written(folder, tmp_path, monkeypatch):
-    from dataclasses import replace
-
-    from trompe.guards import Scale
-    from trompe.verbs import guard as verb
-
-    fit = verb.fit_guard
-    high = (Scale(5.0, 6.0),) * 10
-    monkeypatch.setattr(verb, "fit_guard", lambda kind, trusted: replace(fit(kind, trusted), scales=high))
+    monkeypatch.setattr(verb, "fit_guard", lambda *what: replace(fit_guard(*what), scales=HIGH))
     with pytest.raises(BadInput, match="refuses all"):
         trompe.guard("lenet-mnist", images=str(folder), kind="neighbours", out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
@@ -199,6 +277,82 @@ def test_an_inner_layer_that_is_none_is_refused_with_the_nearest(folder, tmp_pat
         trompe.guard("lenet-mnist", images=str(folder), kind="knn", layer="net.66", out=tmp_path / "a")
     with pytest.raises(BadInput, match="no inner layer"):
         trompe.guard("lenet-mnist", images=str(folder), kind="knn", out=tmp_path / "a")
+
+
+# On the command line
+
+
+def refused(words, capsys, expected):
+    """Exit code 2 and one line that says what was expected and what was found."""
+    assert main([str(word) for word in words]) == BAD_INPUT
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert re.search(expected, err), err
+
+
+def _one_class(place):
+    for part in list(place.iterdir())[1:]:
+        shutil.rmtree(part)
+
+
+def _no_such_label(place):
+    (place / "7").rename(place / "17")
+
+
+def _constant(place):
+    for path in place.rglob("*.png"):
+        Image.new("L", (28, 28), 128).save(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (_one_class, "expected trusted images of two classes or more; got 18 of 1"),
+        (_no_such_label, r"expected folders named after the target's labels.*; got '17'"),
+        (_constant, "expected trusted images that differ; got 180 times the same one"),
+    ],
+)
+def test_a_folder_that_no_guard_can_be_fitted_to_is_one_line(spoil, expected, folder, tmp_path, capsys):
+    images, out = tmp_path / "images", tmp_path / "guard"
+    shutil.copytree(folder, images)
+    spoil(images)
+    for kind in ("margin", "neighbours"):
+        refused(["guard", "lenet-mnist", "--images", images, "--kind", kind, "--out", out], capsys, expected)
+    assert not out.exists()
+
+
+def test_a_guard_for_another_shape_or_model_or_of_nothing_is_one_line(stored, folder, tmp_path, capsys, monkeypatch):
+    words = ["fool", "lenet-mnist", "--by", "ascend", "--quiet", "--out", tmp_path / "run", "--guard"]
+    other = tmp_path / "shape"
+    shutil.copytree(stored, other)
+    card = json.loads((other / "guard.json").read_text())
+    (other / "guard.json").write_text(json.dumps({**card, "shape": [1, 32, 32]}))
+    refused([*words, other], capsys, r"fitted for 10 classes .* 1 x 28 x 28.*; got one for .* 1 x 32 x 32")
+    trompe.guard("lenet-mnist-b", images=str(folder), kind="margin", out=tmp_path / "margin")
+    refused(
+        [*words, tmp_path / "margin"], capsys, "fitted for lenet-mnist, .*; got one for the classifier lenet-mnist-b"
+    )
+    monkeypatch.setattr(verb, "fit_guard", lambda *what: replace(fit_guard(*what), scales=HIGH))
+    out = ["--images", folder, "--kind", "neighbours", "--out", tmp_path / "none"]
+    refused(["guard", "lenet-mnist", *out], capsys, "expected a guard that some .* pass; got one that refuses all 180")
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_a_kind_lacks_is_one_line_with_the_kinds_that_lack_nothing(folder, tmp_path, capsys):
+    words = ["guard", "lenet-mnist", "--images", folder, "--out", tmp_path / "guard", "--kind"]
+    refused(
+        [*words, "knn"], capsys, "expected inner layer and training images .*; got outputs, training images; no inner"
+    )
+    few = tmp_path / "few"
+    for c in range(10):
+        (few / str(c)).mkdir(parents=True)
+        for path in sorted((folder / str(c)).iterdir())[:5]:
+            shutil.copy(path, few / str(c))
+    words[3] = few
+    refused(
+        [*words, "kde"], capsys, r"8 of each class.*; got outputs; no training images\. .*choose one of maximum-prob"
+    )
 
 
 # In front of a classifier
@@ -302,10 +456,6 @@ def test_a_guarded_run_is_verified_repeated_and_resumed(stored, tmp_path):
         verify(tmp_path / "run")
     other = json.loads((tmp_path / "away" / "guard.json").read_text())
     trompe_made = load_guard(tmp_path / "away")
-    from dataclasses import replace
-
-    from trompe.guards import Scale
-
     changed = replace(trompe_made, scales=(Scale(0.0, 1.0),) * 10)
     shutil.copytree(tmp_path / "away", near)
     other |= {"fingerprint": changed.fingerprint(), "numbers": changed.parts()[0]}

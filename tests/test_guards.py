@@ -14,7 +14,8 @@ from trompe.core.types import Outputs
 from trompe.guards import SCORES, NeighbourGuard, Scale, ScoreGuard, fit_neighbours, fit_score
 from trompe.search import Judge, JudgeSettings, named_settings
 from trompe.search.rules import RULES
-from trompe.targets import load_target
+from trompe.targets import Declaration, load_target
+from trompe.targets.callables import from_object
 from trompe.targets.engines import engine_target
 from trompe.targets.guarded import LEAST, Guarded, undefended
 from trompe.targets.load import bundled_targets
@@ -187,6 +188,15 @@ def test_another_engine_may_compute_the_network_behind_the_guard(lenet, neighbou
 def test_what_a_guard_needs_and_is_not_given_is_named(lenet):
     with pytest.raises(TargetError, match="but no features"):
         Guarded(lenet, Planted("deep", None, needs=frozenset({"features"})))
+
+
+def test_a_guard_that_needs_gradients_is_refused_in_front_of_what_has_none(lenet):
+    declared = Declaration(shape=(1, 28, 28), labels=lenet.labels)
+    blind = from_object(lambda images: lenet.judge(torch.as_tensor(images)).logits.numpy(), declared)
+    steep = Planted("steep", None, needs=frozenset({"logits", "gradients"}))
+    assert Guarded(lenet, steep).guard is steep
+    with pytest.raises(TargetError, match=r"gives gradients and logits; got one that gives .*, but no gradients"):
+        Guarded(blind, steep)
 
 
 def test_slack_of_another_shape_or_not_a_number_is_refused(lenet):

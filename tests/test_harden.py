@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy
 import pytest
@@ -47,6 +49,7 @@ from trompe.hardening.inner import climbed
 from trompe.hardening.negative_class import rounds
 from trompe.hardening.recipes import calmness
 from trompe.run import open_run
+from trompe.settings import GuardKind, HardenSettings
 from trompe.targets.architectures import build
 from trompe.targets.trained import read_card
 from trompe.targets.training import Recipe as Schedule
@@ -482,6 +485,21 @@ def test_a_hardened_network_is_a_target_with_a_class_that_refuses(tmp_path):
     assert found.target().fingerprint() == run.about.target["fingerprint"]
     with pytest.raises(BadInput, match="a folder without a network"):
         trompe.harden(**settings)
+
+
+@pytest.mark.parametrize("recipe", [NegativeClass, OutlierExposure, LowConfidence])
+def test_a_reduced_method_says_whose_it_is_like_and_in_what_it_is_less(recipe):
+    """What is told with every network: never the published method's name alone."""
+    like, _, less = recipe.manner.partition(": ")
+    assert like.startswith("in the manner of ")
+    assert like.endswith(", reduced") or less.partition("; differs: ")[2]
+    assert less
+
+
+def test_no_recipe_and_no_guard_has_the_name_of_a_method_that_it_is_not():
+    recipes = get_args(get_type_hints(HardenSettings)["recipe"])
+    said = " ".join([*recipes, *get_args(GuardKind), *(recipe.manner for recipe in (OutlierExposure, LowConfidence))])
+    assert {"ACET", "CCAT", "GOOD", "OE", "ODIN", "ABS"}.isdisjoint(re.findall(r"\w+", said.upper()))
 
 
 def test_every_other_recipe_leaves_a_target_and_repeats(tmp_path):

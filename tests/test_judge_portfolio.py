@@ -14,7 +14,10 @@ from trompe.cli.main import main
 from trompe.core.errors import BadInput, RunError
 from trompe.core.numerics import from_levels, to_levels
 from trompe.core.seeds import Stream
+from trompe.data import Split
 from trompe.guards import fit_neighbours, fit_score
+from trompe.guards.neighbours import centred
+from trompe.measure.metrics import auroc
 from trompe.measure.trials import Measured, NotMeasured
 from trompe.portfolio import PORTFOLIO_1, SCREEN_1, STARTS, Attack, Portfolio
 from trompe.search.hide import HIDE_READER
@@ -25,6 +28,7 @@ from trompe.targets.declaration import Declaration
 from trompe.targets.guarded import Guarded
 from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
+from trompe.verbs.guard import measure
 from trompe.verbs.judge import prepare_case, run_case
 from trompe.verbs.rerun import repeat
 from trompe.verbs.trials import judge_runs
@@ -37,6 +41,7 @@ SMALL = Portfolio(
     ),
     seeds=2,
 )  # fmt: skip
+ONCE = replace(SMALL, seeds=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,6 +291,61 @@ class Hard:
 
     def fingerprint(self):
         return f"hard-{self.value}"
+
+
+@dataclass(frozen=True, eq=False)
+class Useless:
+    """A guard of any function, with a slope, that is worth nothing."""
+
+    name: str
+    function: object
+    needs: frozenset = frozenset({"inputs"})
+    uses: frozenset = frozenset({"function:useless"})
+
+    def slack(self, outputs, inputs):
+        del outputs
+        return self.function(inputs).to(torch.float64)[:, None].expand(len(inputs), 4)
+
+    def fingerprint(self):
+        return self.name
+
+
+def old_images(found):
+    """What a judgement kept: the images that a defence made after it may have been shown."""
+    kept = [item.levels for record in open_run(found.runs[0].folder).classes for item in record.kept()]
+    return from_levels(torch.stack(kept))
+
+
+def test_a_guard_that_accepts_everything_is_exposed(tmp_path):
+    useless = Useless("yes", lambda x: 1.0 + x.mean((1, 2, 3)))
+    told = judged(tmp_path, guard=useless, portfolio=ONCE).judgement
+    assert str(told.measured.open) == "4 of 4"  # as without it
+    assert (told.verdict, told.unsettled) == ("settled", ())
+
+
+def test_a_guard_that_only_knows_old_attacks_looks_perfect_on_them_and_is_exposed(tmp_path):
+    old, natural = old_images(judged(tmp_path / "bare", portfolio=ONCE)), from_levels(trusted()[0])
+
+    def near(images):
+        return (centred(images) @ centred(old).T).amax(1)
+
+    useless = Useless("old", lambda x: 0.95 - near(x))
+    with torch.inference_mode():
+        slack = [useless.slack(None, images)[:, 0] for images in (natural, old)]
+    assert auroc(*slack) == 1.0
+    assert bool((slack[0] >= 0.0).all() and (slack[1] < 0.0).all())  # as a table of old images would have it
+    told = judged(tmp_path / "old", guard=useless, portfolio=ONCE).judgement
+    assert str(told.measured.open) == "4 of 4"
+    assert told.verdict == "settled"
+
+
+def test_a_guard_that_refuses_everything_opens_nothing_and_is_exposed_by_what_it_accepts(tmp_path):
+    useless = Useless("no", lambda x: x.mean((1, 2, 3)) - 3.0)
+    told = judged(tmp_path, guard=useless, portfolio=ONCE).judgement
+    assert (told.confident.count, str(told.measured.open)) == (0, "0 of 4")
+    found = measure(useless, make_tiny_target(), Split(*trusted()))
+    assert found.accuracy.count > 0
+    assert found.coverage.count == found.accepted_and_correct.count == 0  # as every row of the league says beside it
 
 
 @pytest.mark.parametrize("value", [-torch.inf, -1.0])

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -318,11 +319,18 @@ def test_without_answers_the_page_says_not_measured(study, tmp_path):
     assert not (tmp_path / "people.json").exists()
 
 
-def test_bad_answers_are_exit_code_2_and_write_nothing(study, tmp_path, capsys):
-    (tmp_path / "a.csv").write_bytes(b"")
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "got an empty file"),
+        (f"{HEAD}\n{LINE}\n".encode(), "got 1 about pictures that it does not know, of page p1"),
+    ],
+)
+def test_bad_answers_are_exit_code_2_and_write_nothing(content, expected, study, tmp_path, capsys):
+    (tmp_path / "a.csv").write_bytes(content)
     words = ["report", str(study.run.folder), "--out", str(tmp_path / "out"), "--answers", str(tmp_path / "a.csv")]
     assert main(words) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
-    assert "got an empty file" in captured.err
+    assert re.search(expected, captured.err)
     assert not (tmp_path / "out").exists()

@@ -436,6 +436,8 @@ class GuardSettings:
     mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
     contrast, ink and detail are usual: class-kde, class-vae, class-neighbours. Trusted images of the class alone:
     neighbours, certified."""
+    also: UseAppendAction[tuple[GuardKind, ...]] = ()
+    """One more kind: an image is accepted only as what all of them accept; several by several --also."""
     false_alarms: float = 0.01
     """Share of natural images that may be refused, above 0 and below 0.5."""
     layer: str = ""

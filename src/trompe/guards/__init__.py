@@ -1,6 +1,7 @@
 """Guards: detectors that stand in front of a classifier, hold no model, and are asked class by class."""
 
 from trompe.guards.certified import CertifiedGuard, coverage, fit_certified, least_readable
+from trompe.guards.combined import CombinedGuard, combine
 from trompe.guards.density import DENSITIES, DensityGuard, fit_density
 from trompe.guards.features import FeatureNeighbourGuard, MahalanobisGuard, fit_feature_neighbours, fit_mahalanobis
 from trompe.guards.fit import KINDS, Trusted, fit_guard
@@ -16,6 +17,7 @@ __all__ = [
     "SCORES",
     "STATISTICS",
     "CertifiedGuard",
+    "CombinedGuard",
     "DensityGuard",
     "FeatureNeighbourGuard",
     "GuardCard",
@@ -27,6 +29,7 @@ __all__ = [
     "Typicality",
     "card_of",
     "check_fits",
+    "combine",
     "coverage",
     "fit_certified",
     "fit_density",

@@ -93,14 +93,18 @@ class DensityGuard:
         del outputs
         return on_scales(self.least(inputs), self.scales)
 
-    def reasons(self, inputs: Images) -> Mapping[str, Classwise]:
+    def reasons(self, outputs: Outputs, inputs: Images) -> Mapping[str, Classwise]:
         """By name, each shape (n, classes): everything that is asked; below 0 is not usual."""
-        likely = on_scales(self.density.log_density(shrunk(inputs)), self.inner)
-        return {"likelihood": likely, **(self.typical.slack(inputs) if self.typical else {})}
+        del outputs
+        return self._asked(inputs)
 
     def least(self, inputs: Images) -> Classwise:
         """Shape (n, classes): the least of the `reasons`."""
-        return torch.stack(list(self.reasons(inputs).values())).amin(0)
+        return torch.stack(list(self._asked(inputs).values())).amin(0)
+
+    def _asked(self, inputs: Images) -> Mapping[str, Classwise]:
+        likely = on_scales(self.density.log_density(shrunk(inputs)), self.inner)
+        return {"likelihood": likely, **(self.typical.slack(inputs) if self.typical else {})}
 
     def fingerprint(self) -> str:
         """sha256 over all of it."""

@@ -1,8 +1,8 @@
 """Every kind of guard by name: what it needs, and how it is fitted to trusted images."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 import torch
 
@@ -12,10 +12,12 @@ from trompe.core.numerics import Link, from_levels
 from trompe.core.types import Classwise, Guard, Levels, Outputs
 from trompe.data import Split
 from trompe.guards.certified import CertifiedGuard, fit_certified
+from trompe.guards.combined import combine
 from trompe.guards.density import DENSITIES, fit_density
 from trompe.guards.features import fit_feature_neighbours, fit_mahalanobis
 from trompe.guards.neighbours import neighbours_of
 from trompe.guards.scores import SCORES, fit_score
+from trompe.guards.types import Stored
 
 Need = Literal["outputs", "inner layer", "training images"]
 LEAST = 8
@@ -144,33 +146,51 @@ KINDS: Mapping[str, Kind] = {
 """Every kind by name. None needs gradients of the classifier: those are for attacks."""
 
 
-def fit_guard(kind: str, trusted: Trusted) -> Guard:
-    """A guard of that kind.
+def fit_guard(kind: str, trusted: Trusted, also: Sequence[str] = ()) -> Guard:
+    """A guard of that kind, or of several kinds that must all accept.
+
+    Of several, each has an even share of the false alarms first; then the least of their slacks has a threshold of its
+    own, so that the share refused by all together is the one asked for.
 
     Raises:
-        BadInput: There is no such kind, something that it needs is lacking (the message says what, and which kinds need
-            no more than there is), or the images cannot be fitted to.
+        BadInput: There is no such kind, or it is named twice; something that it needs is lacking (the message says
+            what, and which kinds need no more than there is); or the images cannot be fitted to.
     """
-    check_name(kind, KINDS, "--kind")
+    kinds = (kind, *also)
+    for name in kinds:
+        check_name(name, KINDS, "--kind" if name == kind else "--also")
+    if len(set(kinds)) < len(kinds):
+        raise BadInput(
+            expected="kinds that are all different", got=", ".join(kinds), where="--also", do="Leave one of them out."
+        )
     check_trusted(trusted.everything[0], trusted.labels)
+    for name in kinds:
+        _check_given(name, trusted)
+    if not also:
+        return KINDS[kind].fit(trusted)
+    share = replace(trusted, false_alarms=trusted.false_alarms / len(kinds))
+    guards = [cast("Stored", KINDS[name].fit(share)) for name in kinds]
+    return combine(guards, trusted.held, trusted.held_outputs, trusted.labels, trusted.false_alarms)
+
+
+def _check_given(kind: str, trusted: Trusted) -> None:
+    """Refuse a kind that needs what is not there, and say what would do."""
     given: set[Need] = {"outputs"}
     given |= {"inner layer"} if trusted.known_outputs.features is not None else set()
     few = [c for c, part in enumerate(by_class(trusted.known, trusted.labels)) if len(part) < LEAST]
     given |= set() if few else {"training images"}
     lacking = sorted(KINDS[kind].needs - given)
-    if lacking:
-        able = [name for name, other in KINDS.items() if other.needs <= given]
-        told = f"{', '.join(sorted(given))}; no {' and no '.join(lacking)}"
-        held = (
-            f" ({LEAST} of each class to hold on to; class {few[0]} has fewer)" if "training images" in lacking else ""
-        )
-        raise BadInput(
-            expected=f"{' and '.join(sorted(KINDS[kind].needs))} for a guard of kind {kind}{held}",
-            got=told,
-            where="guard",
-            do=f"Name a layer of a torch module with --layer, give more images, or choose one of {', '.join(able)}.",
-        )
-    return KINDS[kind].fit(trusted)
+    if not lacking:
+        return
+    able = [name for name, other in KINDS.items() if other.needs <= given]
+    told = f"{', '.join(sorted(given))}; no {' and no '.join(lacking)}"
+    held = f" ({LEAST} of each class to hold on to; class {few[0]} has fewer)" if "training images" in lacking else ""
+    raise BadInput(
+        expected=f"{' and '.join(sorted(KINDS[kind].needs))} for a guard of kind {kind}{held}",
+        got=told,
+        where="guard",
+        do=f"Name a layer of a torch module with --layer, give more images, or choose one of {', '.join(able)}.",
+    )
 
 
 def check_trusted(images: Split, labels: int) -> None:

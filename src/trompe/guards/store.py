@@ -4,51 +4,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
 
 from trompe.core.check import check_name
 from trompe.core.errors import BadInput, DataError
 from trompe.core.types import Guard, Target
 from trompe.densities.mosaic import read_mosaic, write_mosaic
-from trompe.guards.certified import CertifiedGuard
-from trompe.guards.density import DENSITIES, DensityGuard
-from trompe.guards.features import FeatureNeighbourGuard, MahalanobisGuard
-from trompe.guards.neighbours import NeighbourGuard
-from trompe.guards.scale import Parts
-from trompe.guards.scores import SCORES, ScoreGuard
+from trompe.guards.combined import CombinedGuard
+from trompe.guards.types import AND, TYPES, Stored
 
 CARD = "guard.json"
 _ARRAYS, _FORMAT = "guard.safetensors", 1
 _PICTURED = (1, 3, 4)
-
-
-class Stored(Guard, Protocol):
-    """A guard that can be taken apart into numbers and arrays, and put together again."""
-
-    def parts(self) -> Parts:
-        """Numbers and arrays from which `from_parts` makes an equal guard."""
-        ...
-
-    @classmethod
-    def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Self:
-        """What `parts` gave."""
-        ...
-
-
-TYPES: Mapping[str, type[Stored]] = {
-    **dict.fromkeys(SCORES, ScoreGuard),
-    "mahalanobis": MahalanobisGuard,
-    "knn": FeatureNeighbourGuard,
-    **dict.fromkeys(DENSITIES, DensityGuard),
-    "neighbours": NeighbourGuard,
-    "certified": CertifiedGuard,
-}
-"""What each kind of guard is read back as."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +27,7 @@ class GuardCard:
     """What is known of a stored guard.
 
     Attributes:
-        kind: A key of `TYPES`.
+        kind: A key of `TYPES`, or several that must all accept, joined by ``+``.
         labels: Of the classifier, in its order.
         shape: Of the images: channels, height, width.
         link: Of the classifier.
@@ -126,7 +97,8 @@ def read_card(folder: Path) -> GuardCard:
         card = GuardCard(labels=tuple(content.pop("labels")), shape=shape, **content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise _damaged(folder, cause) from cause
-    check_name(card.kind, TYPES, f"guard {folder}")
+    for kind in card.kind.split(AND):
+        check_name(kind, TYPES, f"guard {folder}")
     return card
 
 
@@ -144,7 +116,7 @@ def load_guard(folder: Path, card: GuardCard | None = None) -> Guard:
     try:
         arrays = load_file(folder / _ARRAYS) if (folder / _ARRAYS).exists() else {}
         arrays |= {path.stem: read_mosaic(path) for path in sorted(folder.glob("*.png"))}
-        guard = TYPES[card.kind].from_parts(card.numbers, arrays)
+        guard = _type(card.kind).from_parts(card.numbers, arrays)
         found = guard.fingerprint()
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, IndexError, RuntimeError) as cause:
         raise _damaged(folder, cause) from cause
@@ -156,6 +128,10 @@ def load_guard(folder: Path, card: GuardCard | None = None) -> Guard:
             do="Its files were changed: fit it again with `trompe guard`.",
         )
     return guard
+
+
+def _type(kind: str) -> type[Stored]:
+    return CombinedGuard if AND in kind else TYPES[kind]
 
 
 def check_fits(card: GuardCard, target: Target, folder: Path) -> None:
@@ -175,11 +151,12 @@ def check_fits(card: GuardCard, target: Target, folder: Path) -> None:
     else:
         expected = _kind(card.labels, card.shape, card.link)
         got = _kind(target.labels, target.spec.shape, target.link)
+    kinds = card.kind.replace(AND, " --also ")
     raise BadInput(
         expected=f"a guard that was fitted for {got}",
         got=f"one for {expected}",
         where=f"guard {folder}",
-        do=f"Fit one: trompe guard {target.name} --kind {card.kind} --images FOLDER --out GUARD.",
+        do=f"Fit one: trompe guard {target.name} --kind {kinds} --images FOLDER --out GUARD.",
     )
 
 

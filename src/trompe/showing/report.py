@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from trompe.core.errors import BadInput
 from trompe.run import Run, open_run
 from trompe.run.folder import write_whole
 from trompe.run.reads import reads_of
@@ -29,10 +30,11 @@ def report(settings: ReportSettings) -> Path:
 
     Raises:
         RunError: No run, damaged, or the folder cannot be written.
-        BadInput: The second network is unknown, or a file of answers is malformed.
+        BadInput: The second network is unknown, a file of answers is malformed, or none of them is about a picture of
+            this run.
     """
     run = open_run(settings.run)
-    asked = people(run, read_answers(settings.answers)) if settings.answers else None
+    asked = _asked(run, settings) if settings.answers else None
     page = render(gather(run, public=settings.public, second=settings.second, people=asked))
     folder = Path(settings.out or run.folder)
     if asked is not None:
@@ -54,6 +56,20 @@ def told_of_answers(file: Path) -> str:
     apart = f"; {len(told['apart'])} more failed the attention checks" if told["apart"] else ""
     other = f"; {foreign} answers are about pictures of another run, and count nowhere" if foreign else ""
     return f"{counted}{apart}{other}"
+
+
+def _asked(run: Run, settings: ReportSettings) -> People:
+    """What people saw; answers about other pictures are shown beside, but not if there are no others."""
+    found = people(run, read_answers(settings.answers))
+    if found.raters or found.apart:
+        return found
+    raise BadInput(
+        expected="answers about pictures of this run",
+        got=f"{sum(foreign.answers for foreign in found.foreign)} about pictures that it does not know, of page "
+        f"{', '.join(foreign.page for foreign in found.foreign)}",
+        where=f"--answers {' '.join(map(str, settings.answers))}",
+        do=f"Name the run that the page was made of, or files from the page of {settings.run}.",
+    )
 
 
 def _people_file(run: Run, asked: People, *, public: bool) -> bytes:

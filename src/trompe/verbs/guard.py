@@ -18,7 +18,8 @@ from trompe.data import NAMES, Split, load
 from trompe.data.folders import read_photographs
 from trompe.data.halves import fifths, half, half_name
 from trompe.guards.fit import Trusted, check_trusted, fit_guard
-from trompe.guards.store import CARD, GuardCard, Stored, card_of, save_guard
+from trompe.guards.store import CARD, GuardCard, card_of, save_guard
+from trompe.guards.types import Stored
 from trompe.measure.statistics import Share, wilson
 from trompe.settings import GuardSettings
 from trompe.targets import Declaration, load_target
@@ -78,13 +79,13 @@ def guard(settings: GuardSettings) -> Fitted:
     target = load_target(settings.target, Declaration(layer=settings.layer, trust=settings.trust))
     images = trusted_images(target, settings.images)
     check_trusted(images.kept, len(target.labels))
-    made = cast("Stored", fit_guard(settings.kind, _trusted(settings, target, images)))
+    made = cast("Stored", fit_guard(settings.kind, _trusted(settings, target, images), settings.also))
     measured = measure(made, target, images.kept)
     if not measured.coverage.count:
         raise BadInput(
             expected="a guard that some of the images kept apart pass",
             got=f"one that refuses all {measured.coverage.of}",
-            where=f"guard {settings.kind}",
+            where=f"guard {made.name}",
             do="Give images of the same kind in all folders, or allow more --false-alarms.",
         )
     card = card_of(made, target, _told(measured), _command(settings), _versions())
@@ -213,7 +214,8 @@ def _command(settings: GuardSettings) -> str:
     for item in fields(settings):
         value = getattr(settings, item.name)
         if item.name not in ("target", "_", "out") and value != item.default:
-            words.append(f"--{item.name.replace('_', '-')} {' '.join(value) if isinstance(value, tuple) else value}")
+            each = value if isinstance(value, tuple) else (value,)
+            words += [f"--{item.name.replace('_', '-')} {one}" for one in each]
     return " ".join(words)
 
 

@@ -1,6 +1,6 @@
 """A classifier behind a stored guard: for commands, and for use in a product."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -25,7 +25,7 @@ def beside_target(guard: Path | str | None, trust: tuple[str, ...] = ()) -> Decl
 class Reasoned(Protocol):
     """A guard that asks several things, and can say which."""
 
-    def reasons(self, inputs: Images) -> dict[str, Classwise]:
+    def reasons(self, outputs: Outputs, inputs: Images) -> Mapping[str, Classwise]:
         """By name, each shape (n, classes): below 0 is not usual."""
         ...
 
@@ -93,7 +93,7 @@ class GuardedClassifier:
         if not isinstance(guard, Reasoned):
             return where
         parts = {name: float(value.expand(1, len(self.target.labels))[0, column])
-                 for name, value in guard.reasons(image).items()}  # fmt: skip
+                 for name, value in guard.reasons(own, image).items()}  # fmt: skip
         return f"{where}; least usual is its {min(parts, key=lambda name: parts[name])}"
 
 
