@@ -304,12 +304,14 @@ def test_report_tells_it_and_leaves_the_run_as_it_was(study, tmp_path, capsys):
     assert "Ann" not in (tmp_path / "public" / "people.json").read_text()
 
 
-def test_answers_that_are_all_foreign_are_told_on_the_terminal(study, tmp_path, capsys):
-    rows = [{**row, "image": f"x{number:016x}"} for number, row in enumerate(study.rows(lambda item: item.label))]
-    file = save(tmp_path / "a.csv", rows)
+def test_answers_that_are_foreign_are_told_on_the_terminal(study, tmp_path, capsys):
+    rows = study.rows(lambda item: item.label)
+    foreign = [{**row, "image": f"x{number:016x}", "page": "p2", "rater": "r9"} for number, row in enumerate(rows)]
+    file = save(tmp_path / "a.csv", [*rows, *foreign])
     assert main(["report", str(study.run.folder), "--answers", str(file), "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().out
-    assert f"answers    0 pictures of this run answered by people (0 raters); {len(rows)} answers are about" in told
+    assert "pictures of this run answered by people (1 rater); " in told
+    assert f"; {len(rows)} answers are about pictures of another run" in told
 
 
 def test_without_answers_the_page_says_not_measured(study, tmp_path):
