@@ -208,11 +208,13 @@ def test_without_a_gradient_there_is_no_white_box_and_no_settled_number(tmp_path
 def test_nothing_to_try_is_refused(tmp_path):
     with pytest.raises(BadInput, match="an attack that this target can be tried with"):
         judged(tmp_path, portfolio=Portfolio("p", 1, (Attack("pixels", "ascend", "hide", 9, "white-box"),), 1))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("more", "words"), [
     ({"trials_per_class": 0}, "--trials-per-class"),
     ({"settings": TrialSettings("t", level=0.7, out=Path())}, "--level"),
+    ({"settings": TrialSettings("t", classes=("x",), out=Path())}, "--classes: expected one of north, .*; got 'x'"),
     ({"models": ["lenet-mnist"]}, "same classes and input shape"),
 ])  # fmt: skip
 def test_bad_numbers_are_refused_before_anything_is_written(tmp_path, more, words):

@@ -14,8 +14,9 @@ from trompe.measure.readers import load_readers
 from trompe.measure.trials import Judgement
 from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, Portfolio
 from trompe.run import Run
+from trompe.run.folder import write_whole
 from trompe.run.reads import READERS
-from trompe.search import JudgeSettings
+from trompe.search import EveryClass, JudgeSettings
 from trompe.search.hide import HIDE_READER
 from trompe.settings import TrialSettings
 from trompe.targets import load_target
@@ -120,20 +121,26 @@ class Case:
         name = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.targets[model].name)[:60]
         return self.settings.out / "models" / f"{model}-{name}"
 
-    def session(self, model: int) -> "JudgeSession":
-        """The session over all searches against one model.
+    def arsenal(self, model: int) -> Arsenal:
+        """All searches against one model; nothing is written.
 
         Raises:
-            BadInput: A setting is unusable.
+            BadInput: A setting is unusable, or no attack is left.
             TargetError: The target is.
-            RunError: The folder is, or holds another run.
         """
         settings, target = self.settings, self.targets[model]
         ready = make_ready(target)
         source = self.from_network or (undefended(target) if isinstance(target, Guarded) else None)
         convinced = nothing(target) if source is None else convincing(source, settings.seed, settings.threads)
         material = make_material(target, natural_images(target, settings.images), convinced)
-        arsenal = arm(settings, self.portfolio, ready, self.seeds, material, self.folder(model))
+        return arm(settings, self.portfolio, ready, self.seeds, material, self.folder(model))
+
+    def session(self, model: int, arsenal: Arsenal) -> "JudgeSession":
+        """The session over all searches against one model, which `arsenal` gave.
+
+        Raises:
+            RunError: The folder is unusable, or holds another run.
+        """
         session = JudgeSession(*arsenal.attempts, settings={**self.stored, "model": model})
         session.case, session.arsenal = self, arsenal
         return session
@@ -168,12 +175,14 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
     """Check what is to be judged, before anything is written.
 
     Raises:
-        BadInput: A number is out of range, models differ in classes or shape, or a target is behind a server.
+        BadInput: A number is out of range, a class is none of the target's, models differ in classes or shape, or a
+            target is behind a server.
     """
     check_at_least(settings.seed, 0, "--seed")
     check_name(f"{settings.level:g}", [f"{level:g}" for level in LEVELS], "--level")
     if settings.trials_per_class is not None:
         check_at_least(settings.trials_per_class, 1, "--trials-per-class")
+    EveryClass.of(target, settings.classes)
     targets = [target, *models]
     for each in targets:
         if each.labels != target.labels or each.spec.shape != target.spec.shape or line_of(each) is not None:
@@ -196,13 +205,17 @@ def run_case(case: Case, tell: Tell | None = None) -> Judged:
         tell: Is told after every step.
 
     Raises:
+        BadInput: No attack of the portfolio can be tried.
+        TargetError: A target is unusable.
         RunError: The folder is unusable, or holds another judgement.
     """
+    _check_folder(case)
+    first = case.arsenal(0)  # a target that nothing can be tried against leaves no folder behind
     _begin(case)
     runs, left_out = [], {}
     for model, target in enumerate(case.targets):
         with ExitStack() as stack:
-            session = stack.enter_context(case.session(model))
+            session = stack.enter_context(case.session(model, case.arsenal(model) if model else first))
             for _ in session:
                 if tell is not None:
                     tell(session)
@@ -270,31 +283,30 @@ def case_of(settings: TrialSettings) -> Case:
     return prepare_case(settings, target, None, PORTFOLIOS[settings.portfolio], models, None, network)
 
 
-def _begin(case: Case) -> None:
-    """Note the settings in the folder, or compare them with what is noted there."""
-    folder, stored = case.settings.out, case.stored
-    note = folder / SETTINGS
+def _check_folder(case: Case) -> None:
+    """Refuse a folder that holds something else, or a judgement with other settings."""
+    folder, note = case.settings.out, case.settings.out / SETTINGS
     if note.exists() and case.settings.resume:
         try:
-            check_same_settings(json.loads(note.read_text(encoding="utf-8")), stored, folder)
+            check_same_settings(json.loads(note.read_text(encoding="utf-8")), case.stored, folder)
         except ValueError as cause:
             raise RunError(
                 expected="the settings of a judgement", got=str(cause), where=str(note), do="Choose another --out."
             ) from cause
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not case.settings.resume:
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not case.settings.resume:
         raise RunError(
             expected="a folder that is empty or does not exist",
             got="one that holds something",
             where=str(folder),
             do="Choose another --out, or go on with --resume.",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(note, stored)
+
+
+def _begin(case: Case) -> None:
+    """Note the settings in the folder, where they are not noted yet."""
+    if not (case.settings.out / SETTINGS).exists():
+        _write(case.settings.out / SETTINGS, case.stored)
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, f"{json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode())
