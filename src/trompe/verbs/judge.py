@@ -10,8 +10,7 @@ from typing import Any
 from trompe.core.check import check_at_least, check_name
 from trompe.core.errors import BadInput, RunError
 from trompe.core.types import Guard, Reader, Target
-from trompe.measure.readers import load_readers
-from trompe.measure.trials import Judgement
+from trompe.measure.trials import NONE, Judgement
 from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, Portfolio
 from trompe.run import Run
 from trompe.run.folder import write_whole
@@ -30,7 +29,7 @@ from trompe.verbs.material import convincing, make_material, nothing
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import natural_images
 from trompe.verbs.probe import suspicions
-from trompe.verbs.readable import readings
+from trompe.verbs.readable import SKIP, readable_labels, readers_of, readings, why_unsuited
 from trompe.verbs.same import check_same_settings
 from trompe.verbs.thrift import line_of
 from trompe.verbs.trials import judge_runs
@@ -88,6 +87,7 @@ class Case:
         guard: In front of each; None where none was given beside them.
         jurors: Who may read, and who counts.
         from_network: That images are transferred from; None for the one behind the guard.
+        unread: Why none of those who count is believed about these targets; empty where they are.
     """
 
     settings: TrialSettings
@@ -96,6 +96,7 @@ class Case:
     guard: Guard | None
     jurors: tuple[Juror, ...]
     from_network: Target | None = None
+    unread: str = ""
 
     @property
     def stored(self) -> dict[str, Any]:
@@ -128,7 +129,8 @@ class Case:
             BadInput: A setting is unusable, or no attack is left.
             TargetError: The target is.
         """
-        settings, target = self.settings, self.targets[model]
+        target = self.targets[model]
+        settings = replace(self.settings, target=_texts(self.settings, self.targets)[model])
         ready = make_ready(target)
         source = self.from_network or (undefended(target) if isinstance(target, Guarded) else None)
         convinced = nothing(target) if source is None else convincing(source, settings.seed, settings.threads)
@@ -155,7 +157,7 @@ class JudgeSession(Session):
     def measurements(self, run: Run) -> Iterator[tuple[str, Any]]:
         """What the readers see in every image that is confident enough to matter."""
         counting = [juror.reader for juror in self.case.jurors if not juror.excluded]
-        yield READERS, readings(run, counting, counting)
+        yield READERS, {"not_measured": self.case.unread} if self.case.unread else readings(run, counting, counting)
         yield (
             "trials",
             {
@@ -163,6 +165,7 @@ class JudgeSession(Session):
                 "digest": self.case.portfolio.digest(),
                 "seeds": list(self.arsenal.seeds),
                 "left_out": dict(self.arsenal.left_out),
+                "unread": self.case.unread,
                 "doubts": list(suspicions(self.attempts[0].target, JudgeSettings(**run.about.judge))),
             },
         )
@@ -175,8 +178,9 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
     """Check what is to be judged, before anything is written.
 
     Raises:
-        BadInput: A number is out of range, a class is none of the target's, models differ in classes or shape, or a
-            target is behind a server.
+        BadInput: A number is out of range, a class is none of the target's, networks differ in classes or shape, one is
+            behind a server, or a reader reads other classes.
+        DataError: The natural images or the readers cannot be had.
     """
     check_at_least(settings.seed, 0, "--seed")
     check_name(f"{settings.level:g}", [f"{level:g}" for level in LEVELS], "--level")
@@ -185,16 +189,15 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
     EveryClass.of(target, settings.classes)
     targets = [target, *models]
     for each in targets:
-        if each.labels != target.labels or each.spec.shape != target.spec.shape or line_of(each) is not None:
-            raise BadInput(
-                expected="models on this machine, of the same classes and input shape",
-                got=f"{each.name}: {len(each.labels)} classes, {each.spec.shape}",
-                where="--model",
-                do="Judge them one by one; a server is for `trompe audit`, which bounds its queries.",
-            )
-    given = shipped_readers(target) if readers is None else readers
+        _check_alike(each, target, "--model")
+    if from_network is not None:  # its images are taken by the number of the class
+        _check_alike(from_network, target, "--undefended")
+    given = readers_of(settings.readers, target) if readers is None else readers
     behind = tuple(each if guard is None else Guarded(each, guard) for each in targets)
-    return Case(settings, portfolio, behind, guard, jury(given, target, guards_of(behind[0])), from_network)
+    jurors = jury(given, target, guards_of(behind[0]))
+    chosen = readers is not None or bool(settings.readers)
+    unread = _why_unread(settings, targets, [juror.reader for juror in jurors if not juror.excluded], chosen=chosen)
+    return Case(settings, portfolio, behind, guard, jurors, from_network, unread)
 
 
 def run_case(case: Case, tell: Tell | None = None) -> Judged:
@@ -229,12 +232,6 @@ def run_case(case: Case, tell: Tell | None = None) -> Judged:
     return judged
 
 
-def shipped_readers(target: Target) -> tuple[Reader, ...]:
-    """The readers that come with trompe for a target's classes; none where there are none."""
-    channels, height, width = target.spec.shape
-    return load_readers(target.labels, (channels, height, width))
-
-
 def judge(  # noqa: PLR0913  the objects it is about, and how much of it
     target: Target | str, guard: Guard | None = None, portfolio: Portfolio = PORTFOLIO_1, *, out: Path | str,
     models: Sequence[Target | str] = (), trials_per_class: int | None = None, readers: Sequence[Reader] | None = None,
@@ -249,10 +246,11 @@ def judge(  # noqa: PLR0913  the objects it is about, and how much of it
         out: The folder to write.
         models: More trained models of the same kind.
         trials_per_class: Shared out evenly among the models as seeds; by default the portfolio's seeds a model.
-        readers: Who says whether an image can be read; by default those that come with trompe for these classes.
+        readers: Who says whether an image can be read; by default those of the settings, which are those that come with
+            trompe for these classes. Where there are natural images of the target, they must read those.
         resume: Go on with what is in the folder.
-        settings: Level, budget, classes, seed, ... where they are not the usual ones; its target, out and resume are
-            those given here.
+        settings: Level, budget, classes, seed, ... where they are not the usual ones; its target, models, out and
+            resume are those given here.
 
     Returns:
         What came of it; the same is in ``out/judgement.json``.
@@ -263,9 +261,10 @@ def judge(  # noqa: PLR0913  the objects it is about, and how much of it
         RunError: The folder is, or holds another judgement.
     """
     opened = [load_target(each) if isinstance(each, str) else each for each in (target, *models)]
-    base = settings or TrialSettings(opened[0].name, out=Path(out))
+    named = [each if isinstance(each, str) else each.name for each in (target, *models)]
+    base = settings or TrialSettings(named[0], out=Path(out))
     wanted = trials_per_class if trials_per_class is not None else base.trials_per_class
-    base = replace(base, target=opened[0].name, out=Path(out), resume=resume, trials_per_class=wanted)
+    base = replace(base, target=named[0], model=tuple(named[1:]), out=Path(out), resume=resume, trials_per_class=wanted)
     network = load_target(base.undefended) if base.undefended else None
     return run_case(prepare_case(base, opened[0], guard, portfolio, opened[1:], readers, network))
 
@@ -281,6 +280,40 @@ def case_of(settings: TrialSettings) -> Case:
     target, *models = (load_target(text, declared) for text in (settings.target, *settings.model))
     network = load_target(settings.undefended) if settings.undefended else None
     return prepare_case(settings, target, None, PORTFOLIOS[settings.portfolio], models, None, network)
+
+
+def _check_alike(each: Target, target: Target, where: str) -> None:
+    if each.labels == target.labels and each.spec.shape == target.spec.shape and line_of(each) is None:
+        return
+    raise BadInput(
+        expected=f"a network on this machine for {_classes(target)}",
+        got=f"{each.name}: {_classes(each)}{'' if line_of(each) is None else ', behind a server'}",
+        where=where,
+        do="Judge networks for other classes one by one; a server is for `trompe audit`, which bounds its queries.",
+    )
+
+
+def _classes(target: Target) -> str:
+    return f"{len(target.labels)} classes {', '.join(target.labels[:3])}, ... in {target.spec.shape}"
+
+
+def _why_unread(settings: TrialSettings, targets: Sequence[Target], readers: Sequence[Reader], *, chosen: bool) -> str:
+    """Why none of the readers that count is believed about some target; empty where they are."""
+    if settings.readers == SKIP and not readers:
+        return "no reader was asked (--readers none)"
+    if NONE in readable_labels(targets[0]):
+        return f"a class is called {NONE!r}, which is what a reader says who sees no class"
+    reasons = (
+        why_unsuited(readers, each, text, settings.images, chosen=chosen)
+        for each, text in zip(targets, _texts(settings, targets), strict=True)
+    )
+    return next(filter(None, reasons), "")
+
+
+def _texts(settings: TrialSettings, targets: Sequence[Target]) -> tuple[str, ...]:
+    """What each model was loaded from; the name of one that is an object."""
+    named = (settings.target, *settings.model)
+    return tuple(named[i] if i < len(named) else each.name for i, each in enumerate(targets))
 
 
 def _check_folder(case: Case) -> None:
