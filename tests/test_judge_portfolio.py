@@ -505,7 +505,7 @@ def screened(tmp_path_factory):
 def test_the_screen_opens_every_trial_of_a_guard_on_confidence(screened):
     assert str(screened.judgement.measured.open) == "3 of 3"
     assert screened.judgement.unsettled == ()
-    assert screened.judgement.measured.readers == ("nearest", "vae")
+    assert screened.judgement.measured.readers == ("vae", "nearest")
     assert dict(screened.left_out["lenet-mnist behind margin"]) == {}
     assert len(screened.runs[0].searches) == len(SCREEN_1.kinds) == 12
 
