@@ -280,19 +280,30 @@ class Inverted(nn.Module):
         return 1.0 - images
 
 
-def test_a_class_for_none_of_these_is_not_attempted_and_readers_need_not_know_it(tmp_path):
+def abstaining():
+    """The tiny network with an output for none of these before the others."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).eval().requires_grad_(False)
     tiny = make_tiny_target().module[1]
-    net[1].weight.copy_(torch.cat([tiny.weight, torch.zeros(1, 36)]))
-    net[1].bias.copy_(torch.cat([tiny.bias, torch.zeros(1)]))
-    labels = (*TINY_LABELS, "nothing")
+    net[1].weight.copy_(torch.cat([torch.zeros(1, 36), tiny.weight]))
+    net[1].bias.copy_(torch.cat([torch.zeros(1), tiny.bias]))
+    labels = ("nothing", *TINY_LABELS)
     declared = Declaration(preprocessing=PLAIN, labels=labels, abstain="nothing")
-    target = TorchTarget("abstaining", net, TINY_SPEC, labels, declared=declared)
+    return TorchTarget("abstaining", net, TINY_SPEC, labels, declared=declared)
+
+
+def test_images_are_transferred_by_the_names_of_classes(tmp_path):
+    attack = Attack("pixels", "squares", "random-squares", 0, "transfer", ("transferred",))
+    settings = TrialSettings("abstaining", out=tmp_path / "out")
+    case = prepare_case(settings, abstaining(), None, Portfolio("p", 1, (attack,), 1), (), BLIND, make_tiny_target())
+    assert str(run_case(case).judgement.measured.open) == "4 of 4"
+
+
+def test_a_class_for_none_of_these_is_not_attempted_and_readers_need_not_know_it(tmp_path):
+    target = abstaining()
     images, classes = trusted()
-    more_images = torch.cat([images, 255 - images[:40]])
-    guard = fit_neighbours(
-        more_images, torch.cat([classes, torch.full((40,), 4)]), 5, false_alarms=0.05, data="patterns"
-    )
+    images = torch.cat([255 - images[:40], images])
+    classes = torch.cat([torch.zeros(40, dtype=torch.int64), classes + 1])
+    guard = fit_neighbours(images, classes, 5, false_alarms=0.05, data="patterns")
     for place, more in (("bare", {}), ("guarded", {"guard": guard})):
         found = judged(tmp_path / place, target, portfolio=WHITE, **more)
         assert [juror.excluded for juror in found.jurors] == ["", ""]

@@ -25,7 +25,7 @@ from trompe.verbs.arsenal import Arsenal, arm
 from trompe.verbs.fool import Session
 from trompe.verbs.guarded import beside_target
 from trompe.verbs.jury import Juror, jury
-from trompe.verbs.material import convincing, make_material, nothing
+from trompe.verbs.material import make_material, nothing, transferred
 from trompe.verbs.methods import LEVELS
 from trompe.verbs.natural import natural_images
 from trompe.verbs.probe import suspicions
@@ -133,7 +133,7 @@ class Case:
         settings = replace(self.settings, target=_texts(self.settings, self.targets)[model])
         ready = make_ready(target)
         source = self.from_network or (undefended(target) if isinstance(target, Guarded) else None)
-        convinced = nothing(target) if source is None else convincing(source, settings.seed, settings.threads)
+        convinced = nothing(target) if source is None else transferred(source, target, settings.seed, settings.threads)
         material = make_material(target, natural_images(target, settings.images), convinced)
         return arm(settings, self.portfolio, ready, self.seeds, material, self.folder(model))
 
@@ -189,9 +189,10 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
     EveryClass.of(target, settings.classes)
     targets = [target, *models]
     for each in targets:
-        _check_alike(each, target, "--model")
-    if from_network is not None:  # its images are taken by the number of the class
-        _check_alike(from_network, target, "--undefended")
+        _check_alike(each, target, "--model", alike=each.labels == target.labels)
+    if from_network is not None:  # one without the class for none of these is the usual one
+        alike = set(readable_labels(from_network)) == set(readable_labels(target))
+        _check_alike(from_network, target, "--undefended", alike=alike)
     given = readers_of(settings.readers, target) if readers is None else readers
     behind = tuple(each if guard is None else Guarded(each, guard) for each in targets)
     jurors = jury(given, target, guards_of(behind[0]))
@@ -282,8 +283,8 @@ def case_of(settings: TrialSettings) -> Case:
     return prepare_case(settings, target, None, PORTFOLIOS[settings.portfolio], models, None, network)
 
 
-def _check_alike(each: Target, target: Target, where: str) -> None:
-    if each.labels == target.labels and each.spec.shape == target.spec.shape and line_of(each) is None:
+def _check_alike(each: Target, target: Target, where: str, *, alike: bool) -> None:
+    if alike and each.spec.shape == target.spec.shape and line_of(each) is None:
         return
     raise BadInput(
         expected=f"a network on this machine for {_classes(target)}",
