@@ -74,6 +74,8 @@ def refused(words, capsys, expected):
         ),
         (["fool", "lenet-mnist", "--out", "r", "--time", "soon"], r"--time: .*; got 'soon'"),
         (["fool", "lenet-mnist", "--out", "/proc/nowhere"], r"/proc/nowhere: expected a folder that can be written"),
+        (["judge", "lenet-mnist", "--classes", "x", "--out", "j"], r"--classes: expected one of 0, 1, .*; got 'x'"),
+        (["judge", "lenet-mnist", "--readers", "nowhere", "--out", "j"], r"nowhere: expected .*readers.*; got"),
         (["verify", "nowhere"], r"nowhere: expected a run folder; got no such folder"),
         (["rerun", "nowhere", "--out", "r"], r"nowhere: expected a run folder; got no such folder"),
         (["train", "lenet", "--out", "r", "--data", "imagenet"], r"'imagenet'.*--data"),

@@ -1,6 +1,7 @@
 """A portfolio judged from end to end, and every planted defence and reader exposed."""
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,18 +19,20 @@ from trompe.data import Split
 from trompe.guards import fit_neighbours, fit_score
 from trompe.guards.neighbours import centred
 from trompe.measure.metrics import auroc
+from trompe.measure.readers.store import SHIPPED
 from trompe.measure.trials import Measured, NotMeasured
 from trompe.portfolio import PORTFOLIO_1, SCREEN_1, STARTS, Attack, Portfolio
 from trompe.search.hide import HIDE_READER
 from trompe.settings import RerunSettings, TrialSettings
 from trompe.targets import TorchTarget, load_target
 from trompe.targets.callables import from_object
-from trompe.targets.declaration import Declaration
+from trompe.targets.declaration import PLAIN, Declaration
 from trompe.targets.guarded import Guarded
 from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
 from trompe.verbs.guard import measure
 from trompe.verbs.judge import prepare_case, run_case
+from trompe.verbs.readable import readers_of, why_unsuited
 from trompe.verbs.rerun import repeat
 from trompe.verbs.trials import judge_runs
 
@@ -42,6 +45,7 @@ SMALL = Portfolio(
     seeds=2,
 )  # fmt: skip
 ONCE = replace(SMALL, seeds=1)
+WHITE = Portfolio("white", 1, (Attack("pixels", "ascend", "sign-momentum", 20, "white-box", ("uniform",)),), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +132,8 @@ def test_it_is_an_ordinary_run_that_can_be_opened_and_verified(tmp_path):
     assert [search.method for search in run.searches[:2]] == ["pixels-ascend:sign-momentum:uniform"] * 2
     assert verify_with(run.folder, target).passed
     assert not [path for path in run.folder.rglob("*") if ":" in path.name]
+    with pytest.raises(RunError, match=rf"Give a run in it: {run.folder}"):
+        open_run(found.folder)
     assert run.measured["trials"]["seeds"] == [0, 1, 0, 1, 0, 1]
     with pytest.raises(RunError, match="Repeat the judgement"):
         repeat(RerunSettings(run.folder, out=tmp_path / "again"))
@@ -171,6 +177,7 @@ def test_two_models_are_twice_the_trials_and_share_out_the_seeds(tmp_path):
     assert (found.judgement.trials, len(found.runs)) == (24, 2)
     assert found.judgement.measured.pairs.high.of == 8
     assert found.runs[1].measured["trials"]["seeds"][:3] == [0, 1, 2]
+    assert [run.about.target["text"] for run in found.runs] == ["tiny-0", "tiny-1"]
 
 
 def test_a_smaller_budget_is_the_beginning_of_a_larger_one(tmp_path):
@@ -213,17 +220,101 @@ def test_without_a_gradient_there_is_no_white_box_and_no_settled_number(tmp_path
 def test_nothing_to_try_is_refused(tmp_path):
     with pytest.raises(BadInput, match="an attack that this target can be tried with"):
         judged(tmp_path, portfolio=Portfolio("p", 1, (Attack("pixels", "ascend", "hide", 9, "white-box"),), 1))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("more", "words"), [
     ({"trials_per_class": 0}, "--trials-per-class"),
     ({"settings": TrialSettings("t", level=0.7, out=Path())}, "--level"),
-    ({"models": ["lenet-mnist"]}, "same classes and input shape"),
+    ({"settings": TrialSettings("t", classes=("x",), out=Path())}, "--classes: expected one of north, .*; got 'x'"),
+    ({"models": ["lenet-mnist"]}, r"lenet-mnist: 10 classes 0, 1, 2, \.\.\. in \(1, 28, 28\)"),
+    ({"settings": TrialSettings("t", undefended="lenet-mnist", out=Path())}, "--undefended: expected a network"),
 ])  # fmt: skip
-def test_bad_numbers_are_refused_before_anything_is_written(tmp_path, more, words):
+def test_what_is_unusable_is_refused_before_anything_is_written(tmp_path, more, words):
     with pytest.raises(BadInput, match=words):
         judged(tmp_path, **more)
     assert not (tmp_path / "out").exists()
+
+
+def patterns_of(target, folder, turned=False):
+    """A folder of natural images for the tiny network: the pattern of each class, or its negative."""
+    images, classes = trusted(4)
+    for i, (levels, column) in enumerate(zip(255 - images if turned else images, classes.tolist(), strict=True)):
+        part = folder / target.labels[column]
+        part.mkdir(parents=True, exist_ok=True)
+        TINY_SPEC.write(part / f"{i}.png", levels, "")
+    return folder
+
+
+def matching(images):
+    """Reads a tiny image as the class whose pattern it goes with, and nothing in what goes with none."""
+    weight = make_tiny_target().module[1].weight.detach()
+    patterns = (weight > weight.mean(0)).double().flatten(1)
+    rows = [values - values.mean(1, keepdim=True) for values in (patterns, images.double().flatten(1))]
+    pattern, image = (row / row.square().sum(1, keepdim=True).clamp(min=1e-9).sqrt() for row in rows)
+    return image @ pattern.T - 0.75
+
+
+MATCHING = (Saying("match", matching, frozenset({"function:a"})), Saying("also", matching, frozenset({"function:b"})))
+
+
+def test_readers_that_do_not_read_natural_images_are_not_believed(tmp_path):
+    settings = TrialSettings("tiny-0", images=patterns_of(make_tiny_target(), tmp_path / "real"), out=Path())
+    found = judged(tmp_path / "a", portfolio=WHITE, readers=MATCHING, settings=settings)
+    assert isinstance(found.judgement.measured, Measured)
+    blind = judged(tmp_path / "b", portfolio=WHITE, settings=settings).judgement
+    why = "the readers do not read this target's own natural images (0 of 16 by blind)"
+    assert (str(blind.measured), blind.verdict) == (f"not measured: {why}", "not measured")
+    turned = replace(settings, images=patterns_of(make_tiny_target(), tmp_path / "turned", turned=True))
+    case = prepare_case(turned, make_tiny_target(), None, WHITE, (), MATCHING)
+    assert case.unread == "the readers do not read this target's own natural images (0 of 16 by match)"
+
+
+def test_the_readers_for_digits_say_nothing_of_a_network_for_inverted_digits():
+    digits = load_target("lenet-mnist")
+    inverted = nn.Sequential(Inverted(), digits.module).eval()
+    target = TorchTarget("inverted", inverted, digits.spec, digits.labels)
+    readers = readers_of("", target)
+    assert len(readers) == 4
+    said = why_unsuited(readers, target, "inverted", None, chosen=False)
+    assert said.startswith("there are no labelled natural images of this target")
+
+
+class Inverted(nn.Module):
+    def forward(self, images):
+        return 1.0 - images
+
+
+def abstaining():
+    """The tiny network with an output for none of these before the others."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).eval().requires_grad_(False)
+    tiny = make_tiny_target().module[1]
+    net[1].weight.copy_(torch.cat([torch.zeros(1, 36), tiny.weight]))
+    net[1].bias.copy_(torch.cat([torch.zeros(1), tiny.bias]))
+    labels = ("nothing", *TINY_LABELS)
+    declared = Declaration(preprocessing=PLAIN, labels=labels, abstain="nothing")
+    return TorchTarget("abstaining", net, TINY_SPEC, labels, declared=declared)
+
+
+def test_images_are_transferred_by_the_names_of_classes(tmp_path):
+    attack = Attack("pixels", "squares", "random-squares", 0, "transfer", ("transferred",))
+    settings = TrialSettings("abstaining", out=tmp_path / "out")
+    case = prepare_case(settings, abstaining(), None, Portfolio("p", 1, (attack,), 1), (), BLIND, make_tiny_target())
+    assert str(run_case(case).judgement.measured.open) == "4 of 4"
+
+
+def test_a_class_for_none_of_these_is_not_attempted_and_readers_need_not_know_it(tmp_path):
+    target = abstaining()
+    images, classes = trusted()
+    images = torch.cat([255 - images[:40], images])
+    classes = torch.cat([torch.zeros(40, dtype=torch.int64), classes + 1])
+    guard = fit_neighbours(images, classes, 5, false_alarms=0.05, data="patterns")
+    for place, more in (("bare", {}), ("guarded", {"guard": guard})):
+        found = judged(tmp_path / place, target, portfolio=WHITE, **more)
+        assert [juror.excluded for juror in found.jurors] == ["", ""]
+        assert {row.label for row in found.runs[0].classes} == set(TINY_LABELS)
+        assert found.judgement.trials == 4
+        assert isinstance(found.judgement.measured, Measured)
 
 
 # Planted defences
@@ -260,6 +351,32 @@ def test_masked_gradients_fall_to_squares_and_are_suspected(tmp_path, kind):
     assert told.verdict == "undecided"
     flat = [reason for reason in told.unsettled if "slope is exactly 0" in reason]
     assert len(flat) == (kind == "zero")
+
+
+def test_what_was_not_tried_settles_nothing_while_trials_are_left(tmp_path):
+    three = TrialSettings("masking", budget_scale=3, out=Path())
+    told = judged(tmp_path / "left", masking("wrong"), portfolio=replace(WHITE, seeds=2), settings=three).judgement
+    assert told.measured.open.low.count < 8
+    assert told.verdict == "undecided"
+    for kind in ("black-box", "transfer"):
+        assert f"no {kind} attack was tried: there is none in the portfolio white-1" in told.unsettled
+    every = judged(tmp_path / "none-left", portfolio=WHITE, settings=three).judgement
+    assert (str(every.measured.open), every.unsettled, every.verdict) == ("4 of 4", (), "settled")
+
+
+def test_what_only_transfer_gets_through_is_open_and_suspect(tmp_path):
+    attacks = (*WHITE.attacks, Attack("pixels", "squares", "random-squares", 1, "black-box", ("grey",)),
+               Attack("pixels", "squares", "random-squares", 0, "transfer", ("transferred",)))  # fmt: skip
+    portfolio, settings = Portfolio("p", 1, attacks, 1), TrialSettings("masking-zero", out=tmp_path / "with")
+    case = prepare_case(settings, masking("zero"), None, portfolio, (), BLIND, make_tiny_target())
+    told = run_case(case).judgement
+    assert {(cell.attack, cell.open.high.count) for cell in told.measured.cells} == {
+        ("pixels-ascend:sign-momentum", 0), ("pixels-squares:random-squares", 0), ("pixels-squares:transfer", 4),
+    }  # fmt: skip
+    assert told.unsettled[-1].startswith("masked gradients suspected: transfer attacks reached 4 of 4 trials")
+    alone = judged(tmp_path / "without", masking("zero"), portfolio=portfolio).judgement
+    assert str(alone.measured.open) == "0 of 4"
+    assert any(reason.startswith("no transfer attack could be tried: ") for reason in alone.unsettled)
 
 
 def trusted(each=40):
@@ -450,16 +567,16 @@ def screened(tmp_path_factory):
     target = load_target("lenet-mnist")
     samples = read_samples(bundled_targets()["lenet-mnist"])
     guard = fit_score("margin", target.judge(from_levels(samples.images)), samples.classes, data="samples")
-    labels, shape = target.labels, target.spec.shape
-    readers = [replace(reader, sees=lambda x: -torch.ones(len(x), 10), labels=labels, shape=shape) for reader in BLIND]
-    settings = TrialSettings("lenet-mnist", classes=("0", "3", "8"), out=Path())
-    out = tmp_path_factory.mktemp("screen") / "out"
-    return judge(target, guard, SCREEN_1, out=out, readers=readers, settings=settings)
+    folder = tmp_path_factory.mktemp("screen")
+    shutil.copytree(SHIPPED / "mnist", folder / "own", ignore=shutil.ignore_patterns("kde", "parts"))
+    settings = TrialSettings("lenet-mnist", classes=("0", "3", "8"), readers=str(folder / "own"), out=Path())
+    return judge(target, guard, SCREEN_1, out=folder / "out", settings=settings)
 
 
 def test_the_screen_opens_every_trial_of_a_guard_on_confidence(screened):
     assert str(screened.judgement.measured.open) == "3 of 3"
     assert screened.judgement.unsettled == ()
+    assert screened.judgement.measured.readers == ("vae", "nearest")
     assert dict(screened.left_out["lenet-mnist behind margin"]) == {}
     assert len(screened.runs[0].searches) == len(SCREEN_1.kinds) == 12
 
@@ -477,6 +594,9 @@ def test_the_command_writes_a_judgement(tmp_path, capsys):
     assert "confident  1 of 1 trials reached 99 %" in said
     stored = json.loads((tmp_path / "j" / "judgement.json").read_text())
     assert stored["trials"] == 1
+    assert [reader["name"] for reader in stored["readers"] if reader["counts"]] == ["kde", "vae", "nearest", "parts"]
+    assert stored["open_trials"]["open"]["high"]["count"] == 1
+    assert stored["open_trials"]["words"] == "1 of 1"
     assert main([*words, "--resume", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == stored
     assert main([*words, "--resume", "--seed", "3"]) == 2

@@ -12,6 +12,7 @@ from trompe.measure.trials import (
     NotMeasured,
     SearchRow,
     attacked,
+    decide,
     masked,
     measure,
     readable,
@@ -178,6 +179,23 @@ def test_a_share_that_rises_with_the_budget_is_not_settled():
     assert "only x1" in rising({1: opened(0)})
     assert rising({1: opened(10)}) == ""  # nothing is left to open
     assert "not measured" in rising({})
+
+
+def test_a_kind_that_was_not_tried_is_a_reason_while_trials_are_left():
+    def judged(count, **more):
+        rows = [row(str(c), images=[seen("none", "none")] if c < count else []) for c in range(4)]
+        return decide(rows, L, TWO, {1: rows, 3: rows}, untried={"transfer": "no transfer", **more})
+
+    assert (judged(3).unsettled, judged(3).verdict) == (("no transfer",), "undecided")
+    assert (judged(4).unsettled, judged(4).verdict) == ((), "settled")
+    assert judged(4, **{"white-box": "no gradients"}).unsettled == ("no gradients",)
+
+
+def test_readers_that_are_not_believed_measure_nothing():
+    rows = [row(images=[seen("none", "none")])]
+    found = decide(rows, L, TWO, {1: rows, 3: rows}, unread="they read nothing")
+    assert (str(found.measured), found.verdict) == ("not measured: they read nothing", "not measured")
+    assert found.by_budget == {}
 
 
 def test_counts_of_images():

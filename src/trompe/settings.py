@@ -217,6 +217,9 @@ class TrialSettings:
     """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
     undefended: str | None = None
     """A classifier without defence that images are transferred from; by default the one behind the guard."""
+    readers: str = ""
+    """Who says whether the kept images can be read: by default the readers that come with trompe, where there are some
+    for these classes and this size; or a folder of your own, fitted by `trompe train readers`; or none."""
     classes: tuple[str, ...] = ()
     """Labels to attempt; by default all."""
     seed: int = 0

@@ -7,7 +7,8 @@ all trials, reached or not. Everything here is counted from rows; nothing is jud
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 from trompe.core.errors import BadInput
 from trompe.core.numerics import VALUE_LIMIT, level_odds
@@ -24,6 +25,7 @@ TOLERATED = 0.05
 
 Kind = Literal["white-box", "black-box", "transfer"]
 """What an attack was allowed: gradients; questions; or only images made against another network."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -322,7 +324,7 @@ def masked(rows: Sequence[Attacked], level: float) -> tuple[str, ...]:
 
     A weaker attack must not be ahead of a stronger one: what asks only, or what was made against another network,
     must not reach more trials than gradients do. Counted are confident, accepted images, readable or not. Where an
-    attack of one kind was not tried there is nothing to compare.
+    attack of one kind was not tried there is nothing to compare, which is said in its stead: see `decide`.
 
     Reference: Athalye 2018 (obfuscated gradients), Tramèr 2020.
     """
@@ -421,9 +423,9 @@ class Judgement:
         }
 
 
-def decide(
+def decide(  # noqa: PLR0913  one for each thing that speaks for or against more open trials
     rows: Sequence[Attacked], level: float, readers: Sequence[str], by_budget: Mapping[int, Sequence[Attacked]],
-    doubts: Sequence[str] = (),
+    doubts: Sequence[str] = (), untried: Mapping[Kind, str] = MappingProxyType({}), unread: str = "",
 ) -> Judgement:  # fmt: skip
     """What the rows of all models come to.
 
@@ -433,6 +435,9 @@ def decide(
         readers: Names of the independent readers.
         by_budget: The rows with the images that were found within each multiple of the budget.
         doubts: What was found out otherwise that speaks for more open trials, in words.
+        untried: By kind of attack, why none of it was tried, in words. Gradients are always missed, the others while
+            trials are left.
+        unread: Why nothing that the readers say is believed, in words; empty where it is.
 
     Raises:
         BadInput: There are no rows.
@@ -441,10 +446,13 @@ def decide(
         raise BadInput(expected="at least one trial", got="none", where="trials", do="Attempt a class.")
     trials = {row.trial for row in rows}
     confident = wilson(len({row.trial for row in rows if row.reached(level)}), len(trials))
-    found = measure(rows, level, readers)
+    found = NotMeasured(unread) if unread else measure(rows, level, readers)
+    left = isinstance(found, NotMeasured) or found.open.low.count < found.open.low.of
+    missing = [why for kind, why in untried.items() if left or kind == "white-box"]
+    doubts = (*doubts, *missing, *masked(rows, level))
     if isinstance(found, NotMeasured):
-        return Judgement(level, len(trials), confident, found, {}, (*doubts, *masked(rows, level)))
+        return Judgement(level, len(trials), confident, found, {}, doubts)
     ranges = {scale: _range([(row.trial, row) for row in own], level) for scale, own in sorted(by_budget.items())}
     more = [rising(ranges), "readers disagree: people must be asked" if found.open.disagree else ""]
-    unsettled = (*doubts, *masked(rows, level), *(reason for reason in more if reason))
+    unsettled = (*doubts, *(reason for reason in more if reason))
     return Judgement(level, len(trials), confident, found, ranges, unsettled)

@@ -118,16 +118,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """
     path = folder / DATABASE
     if not path.is_file():
-        got = (
-            "no such folder"
-            if not folder.exists()
-            else "a file"
-            if folder.is_file()
-            else f"a folder without {DATABASE}"
-        )
-        raise RunError(
-            expected="a run folder", got=got, where=str(folder), do="Give the folder that was --out of `trompe fool`."
-        )
+        raise _no_run(folder)
     with ExitStack() as stack:
         connection = _connect_to_read(path, stack)
         try:
@@ -135,6 +126,18 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
             yield connection
         except FAILURES as cause:
             raise translate(cause, folder) from cause
+
+
+def _no_run(folder: Path) -> RunError:
+    """Why a folder is no run; one that `trompe judge` wrote holds a run for each model."""
+    got = "no such folder" if not folder.exists() else "a file" if folder.is_file() else f"a folder without {DATABASE}"
+    runs = sorted(path.parent for path in folder.glob(f"models/*/{DATABASE}"))
+    do = (
+        f"Give a run in it: {', '.join(map(str, runs))}."
+        if runs
+        else "Give the folder that was --out of `trompe fool`."
+    )
+    return RunError(expected="a run folder", got=got, where=str(folder), do=do)
 
 
 def check_schema(connection: sqlite3.Connection, folder: Path) -> None:

@@ -11,6 +11,7 @@ from trompe.settings import FoolSettings, Preset, TrialSettings
 from trompe.targets.ready import Ready
 from trompe.verbs.fool import Attempt
 from trompe.verbs.judges import judge_settings
+from trompe.verbs.readable import readable_labels
 
 _TOGETHER = 50
 """Classes that are attempted in one batch, at most."""
@@ -48,7 +49,8 @@ def arm(  # noqa: PLR0913  one for each thing that decides a search
         BadInput: A setting is unusable, or no attack is left.
         TargetError: The target is.
     """
-    plain = FoolSettings(settings.target, by="squares", classes=settings.classes, threads=settings.threads, out=out)
+    labels = settings.classes or readable_labels(ready.target)  # nobody makes an image for the class for none of these
+    plain = FoolSettings(settings.target, by="squares", classes=labels, threads=settings.threads, out=out)
     checked = Attempt.prepare(plain, ready)  # what is wrong with all of them is no reason to leave one out
     classes = len(checked.niches.names)
     judge = judge_settings(plain, checked.target, min(_TOGETHER, classes))

@@ -15,6 +15,7 @@ from trompe.measure.trials import NONE
 from trompe.search.hide import HIDE_READER
 from trompe.search.starts import start_images
 from trompe.targets.guarded import undefended
+from trompe.verbs.readable import readable_labels
 
 _NOISE = 100
 _READS_NOISE = 0.05
@@ -70,10 +71,11 @@ def read_labels(reader: Reader, images: Images) -> list[str]:
 
 
 def _checked(reader: Reader, target: Target) -> Reader:
-    if reader.labels == target.labels and tuple(reader.shape) == tuple(target.spec.shape):
+    labels = readable_labels(target)
+    if reader.labels == labels and tuple(reader.shape) == tuple(target.spec.shape):
         return reader
     raise BadInput(
-        expected=f"a reader of {len(target.labels)} classes {', '.join(target.labels[:3])}, ... in {target.spec.shape}",
+        expected=f"a reader of {len(labels)} classes {', '.join(labels[:3])}, ... in {target.spec.shape}",
         got=f"{len(reader.labels)} classes {', '.join(reader.labels[:3])}, ... in {tuple(reader.shape)}",
         where=f"reader {reader.name}",
         do="Fit readers on images of the target's own classes.",
@@ -104,7 +106,9 @@ def senseless(target: Target) -> Images:
 def _same_order(reader: Reader, target: Target, guard: Guard, images: Images) -> bool:
     """Whether reader and guard rank the images alike, class by class (Spearman's correlation, middle class)."""
     parts = [guard.slack(_outputs(target, part), part) for part in images.split(_AT_ONCE)]
-    slack, scores = torch.cat(parts).detach(), torch.cat([reader.scores(part) for part in images.split(_AT_ONCE)])
+    columns = [target.labels.index(label) for label in reader.labels]
+    slack = torch.cat(parts).detach()[:, columns]
+    scores = torch.cat([reader.scores(part) for part in images.split(_AT_ONCE)])
     return float(_rank_correlation(slack, scores.detach()).median()) > _SAME
 
 

@@ -85,3 +85,17 @@ def convincing(target: Target, seed: int, threads: int = 1) -> tuple[Levels, Row
     sure = (archive.elites.value >= level_odds(_LEVEL)).nonzero().flatten()
     images = encoding.express(archive.elites.genomes.take(sure))
     return to_levels(images), torch.tensor(niches.columns)[sure]
+
+
+def transferred(source: Target, target: Target, seed: int, threads: int = 1) -> tuple[Levels, Rows]:
+    """Images that a network is certain of, with the outputs that their classes have in another network.
+
+    A class that the other network does not have is left out, such as one for none of these.
+
+    Raises:
+        TargetError: No gradient can be taken through the source.
+    """
+    images, columns = convincing(source, seed, threads)
+    labels = [source.labels[column] for column in columns.tolist()]
+    known = [i for i, label in enumerate(labels) if label in target.labels]
+    return images[known], torch.tensor([target.labels.index(labels[i]) for i in known], dtype=torch.int64)

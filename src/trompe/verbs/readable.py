@@ -44,7 +44,49 @@ def check_readers(asked: str, target: Target) -> None:
         BadInput: It holds no readers, or such as read another data set.
     """
     if asked not in ("", SKIP):
-        _readers(asked, target)
+        readers_of(asked, target)
+
+
+def why_unsuited(readers: Sequence[Reader], target: Target, text: str, images: Path | None, *, chosen: bool) -> str:
+    """Why readers are not believed about a target, tried on its own natural images; empty where they are.
+
+    Args:
+        readers: Who is tried.
+        target: It is not asked anything.
+        text: What it was loaded from; samples lie beside a trained one.
+        images: Natural images of the user, a folder for each class; by default the samples.
+        chosen: Whether the user named the readers; only then are they believed where there are no such images.
+
+    Raises:
+        DataError: The folder holds no images, or its folders are no labels.
+    """
+    if not readers:
+        return ""
+    photographs = natural_images(target, images) if images is not None else _samples(text, target)
+    return _unsuited(_read_natural(readers, target, photographs), readers, chosen=chosen)
+
+
+def readers_of(asked: str, target: Target) -> tuple[Reader, ...]:
+    """The readers for every class but the one for none of these, which nobody can see in an image.
+
+    Args:
+        asked: A folder of readers; empty for those that come with trompe; or ``"none"``.
+        target: Whose images they are to read.
+
+    Raises:
+        BadInput: The folder holds no readers, or such as read another data set.
+        DataError: A file is missing or damaged.
+    """
+    if asked == SKIP:
+        return ()
+    channels, height, width = target.spec.shape
+    return load_readers(readable_labels(target), (channels, height, width), Path(asked) if asked else None)
+
+
+def readable_labels(target: Target) -> tuple[str, ...]:
+    """A target's classes without the one for none of these."""
+    abstain = declared_of(target).abstain
+    return tuple(label for label in target.labels if label != abstain)
 
 
 def read_kept(run: Run, target: Target, photographs: Photographs | None = None) -> dict[str, Any]:
@@ -65,12 +107,12 @@ def read_kept(run: Run, target: Target, photographs: Photographs | None = None) 
     if NONE in target.labels:
         return _not_measured(f"a class is called {NONE!r}, which is what a reader says who sees no class")
     try:
-        readers = _readers(asked, target)
+        readers = readers_of(asked, target)
     except (BadInput, DataError) as cause:  # a run that has ended is not lost for it
         return _not_measured(f"the readers cannot be had: {cause}")
     if not readers:
         return _not_measured(NO_READERS)
-    checked = _read_natural(readers, target, photographs or _samples(run, target))
+    checked = _read_natural(readers, target, photographs or _samples(run.about.target["text"], target))
     if unsuited := _unsuited(checked, readers, chosen=bool(asked)):
         return _not_measured(unsuited)
     alone = independent(readers, frozenset[str]().union(*(guard.uses for guard in guards_of(target))))
@@ -98,16 +140,9 @@ def _not_measured(reason: str) -> dict[str, Any]:
     return {"not_measured": reason}
 
 
-def _readers(asked: str, target: Target) -> tuple[Reader, ...]:
-    """The readers for every class but the one for none of these, which nobody can see in an image."""
-    abstain, (channels, height, width) = declared_of(target).abstain, target.spec.shape
-    labels = tuple(label for label in target.labels if label != abstain)
-    return load_readers(labels, (channels, height, width), Path(asked) if asked else None)
-
-
-def _samples(run: Run, target: Target) -> Photographs | None:
+def _samples(text: str, target: Target) -> Photographs | None:
     """The sample images that come with a bundled target, or lie beside a trained one."""
-    folder = Path(run.about.target["text"])
+    folder = Path(text)
     if not (folder / CARD).is_file():
         return natural_images(target, None)
     samples = read_samples(folder)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from trompe.measure.trials import Attacked, Judgement, Key, SearchRow, attacked, decide
+from trompe.measure.trials import KINDS, Attacked, Judgement, Key, Kind, SearchRow, attacked, decide
 from trompe.portfolio import SCALES, Portfolio
 from trompe.run import Run
 from trompe.run.reads import READERS
@@ -29,8 +29,8 @@ def judge_runs(runs: Sequence[Run], settings: TrialSettings, portfolio: Portfoli
     }  # fmt: skip
     independent = runs[0].measured[READERS].get("independent", ())
     doubts = list(dict.fromkeys(doubt for run in runs for doubt in run.measured["trials"]["doubts"]))
-    doubts += _not_tried(runs, portfolio)
-    return decide(rows, settings.level, independent, by_budget, doubts)
+    unread = next(filter(None, (run.measured["trials"].get("unread", "") for run in runs)), "")
+    return decide(rows, settings.level, independent, by_budget, doubts, _not_tried(runs, portfolio), unread)
 
 
 def rows_of(run: Run, model: int, portfolio: Portfolio, share: float = 1.0) -> list[Attacked]:
@@ -67,10 +67,14 @@ def _within(run: Run, search: int, share: float) -> float:
     return float(max(done, default=0))
 
 
-def _not_tried(runs: Sequence[Run], portfolio: Portfolio) -> list[str]:
-    """Whole kinds of attack that could not be had, in words."""
+def _not_tried(runs: Sequence[Run], portfolio: Portfolio) -> dict[Kind, str]:
+    """Whole kinds of attack that were not tried, in words."""
     left = {method: why for run in runs for method, why in run.measured["trials"]["left_out"].items()}
-    kinds = dict.fromkeys(portfolio.kinds.values())
-    gone = [kind for kind in kinds if all(m in left for m, own in portfolio.kinds.items() if own == kind)]
-    reasons = {kind: next(left[m] for m, own in portfolio.kinds.items() if own == kind and m in left) for kind in gone}
-    return [f"no {kind} attack could be tried: {why}" for kind, why in reasons.items() if kind != "transfer"]
+    gone: dict[Kind, str] = {}
+    for kind in KINDS:
+        methods = [method for method, own in portfolio.kinds.items() if own == kind]
+        if not methods:
+            gone[kind] = f"no {kind} attack was tried: there is none in the portfolio {portfolio.title}"
+        elif all(method in left for method in methods):
+            gone[kind] = f"no {kind} attack could be tried: {left[methods[0]]}"
+    return gone
