@@ -1,0 +1,32 @@
+"""The league of defences was judged by the readers that come with trompe, and by those only that may judge a guard."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from trompe.measure.readers import load_readers
+from trompe.targets import load_target
+
+ROOT = Path(__file__).parent.parent
+ROWS = json.loads((ROOT / "benchmarks" / "results" / "league.json").read_text(encoding="utf-8"))["rows"]
+TABLE = dict(re.findall(r"^\| `([a-z-]+)` \| ([a-z, ]+) \|$", (ROOT / "docs" / "readers.md").read_text(), re.MULTILINE))
+LABELS = {"mnist": "lenet-mnist", "fashion-mnist": "lenet-fashion"}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_names_the_readers_that_may_judge_its_guard(name: str) -> None:
+    row = ROWS[name]
+    judged = {told["name"]: told for told in row["judged"]["readers"]}
+    counted = [reader for reader, told in judged.items() if told["counts"]]
+    if len(counted) > 1:
+        assert counted == row["judged"]["open_trials"]["readers"]
+    if row["data"] == "mnist" and row["guard"] in TABLE:
+        assert counted == TABLE[row["guard"]].split(", ")
+    for reader in load_readers(load_target(LABELS[row["data"]]).labels, (1, 28, 28)):
+        assert judged[reader.name]["fingerprint"] == reader.fingerprint(), f"{reader.name} was fitted anew since"
+
+
+def test_the_table_of_independent_readers_was_found() -> None:
+    assert TABLE["neighbours"] == "vae, parts"
