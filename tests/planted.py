@@ -1268,6 +1268,13 @@ BUGS = (
         "tests/test_paper.py::test_planted_claims_come_out_as_they_were_planted",
     ),
     Bug(
+        "units too few to decide are not said to be",
+        "experiments/verdicts.py",
+        "(least := least_signed_rank(units)) > CHANCE",
+        "(least := least_signed_rank(units)) > 1.0",
+        "tests/test_paper.py::test_units_too_few_to_decide_are_said_to_be_whatever_they_show",
+    ),
+    Bug(
         "verdicts that do not count together",
         "measure/inference.py",
         "chances[name] * (len(order) - i)",

@@ -3,12 +3,14 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from functools import partial
+from html import escape
 from html.parser import HTMLParser
 from statistics import fmean
 from threading import Thread
@@ -33,6 +35,7 @@ from trompe.experiments import (
     log_odds,
     mnist_cppn,
     reading,
+    series,
     three_kinds,
     transfer,
 )  # fmt: skip
@@ -108,6 +111,11 @@ def test_below_the_budget_nothing_but_an_existence_is_decided(claim):
         found = verdict(claim, values, short="2 of 5 runs")
         assert (found.outcome, "2 of 5 runs" in found.reason) == ("undecided", True)
     assert verdict(EXISTS, PLANTED[EXISTS][0], short="2 of 5 runs").outcome == "reproduces"
+    known, ours = (verdict(DIFFERS, near(1.0), short="2 of 5 runs", planned=planned) for planned in (False, True))
+    assert (known.reason, ours.reason) == (
+        "budget below the paper's: 2 of 5 runs",
+        "budget below the plan's: 2 of 5 runs",
+    )
 
 
 def test_what_stands_in_or_is_not_claimed_is_called_so():
@@ -129,11 +137,25 @@ def test_the_line_itself_is_agreement_for_a_level_and_none_for_a_difference():
 
 
 def test_too_few_units_are_taken_back_by_their_chance():
-    few = settle([verdict(DIFFERS, [1.0, 1.1, 0.9, 1.2, 1.0])])[0]
-    assert few.interval is not None
-    assert few.interval.low > 0.0
-    assert few.outcome == "undecided"
-    assert "p = 0.062 among the 1 verdicts" in few.reason
+    six = [1.0, 1.1, 0.9, 1.2, 1.0, 1.3]
+    assert settle([verdict(DIFFERS, six)])[0].outcome == "reproduces"
+    for one in settle([verdict(DIFFERS, six)] * 2):
+        assert one.interval is not None
+        assert one.interval.low > 0.0
+        assert (one.outcome, one.chance, one.adjusted) == ("undecided", 2 / 64, 4 / 64)
+        assert "p = 0.062 among the 2 verdicts" in one.reason
+
+
+@pytest.mark.parametrize("claim", [DIFFERS, EQUALS, SEEMS], ids=lambda claim: claim.name)
+def test_units_too_few_to_decide_are_said_to_be_whatever_they_show(claim):
+    """Undecided before or not: nobody is to wait for an interval that would change nothing."""
+    for values in PLANTED[claim]:
+        one = settle([verdict(claim, values[:5])])[0]
+        assert one.outcome == "undecided"
+        assert one.reason.endswith("; 5 runs cannot decide: its p-value cannot fall below 0.0625")
+        assert "cannot decide" not in settle([verdict(claim, values)])[0].reason
+    only = settle([verdict(EXISTS, PLANTED[EXISTS][0])])[0]
+    assert (only.outcome, only.reason) == ("reproduces", "found in 1 of 3")
 
 
 def coin(folder, value, calls=None):
@@ -217,14 +239,81 @@ def test_the_page_shows_every_claim_and_needs_nothing_else(tmp_path):
     assert "Values &lt;&amp;&gt;" in text
     for claim in one.claims:
         assert text.count(claim.text) == 2
-    assert f"reproduces</span> {WHERE}: found in 1 of 3" in text
+    assert f"reproduces</span>: found in 1 of 3; {WHERE}.</p>" in text
+    assert f'reproduces<span class="quiet"> {WHERE}</span></td>' in text
     assert "<b>1</b> reproduces" in text
     assert "None &amp; nothing." in text
 
 
+TESTED = (DIFFERS, EQUALS, SEEMS)
+"""The kinds that have a p-value."""
+SORTS = ("true", "false", "open")
+
+
+def planted(units):
+    """One page with a true, a false and an open claim of each kind that has a p-value, and existences beside them."""
+    claims = {replace(claim, name=f"{claim.name}-{sort}", text=f"{claim.text} ({sort})"): PLANTED[claim][i]
+              for claim in TESTED for i, sort in enumerate(SORTS)}  # fmt: skip
+    claims |= {replace(EXISTS, name=f"exists-{sort}", text=f"{EXISTS.text} ({sort})"): (PLANTED[EXISTS][i] * 5)[:10]
+               for i, sort in enumerate(SORTS[:2])}  # fmt: skip
+    rows = [{claim.name: values[i] for claim, values in claims.items()} for i in range(units)]
+    return replace(
+        made(rows, claims), figures=lambda _: [],
+        measure=lambda data, _: {
+            claim.name: Measured(tuple(one["value"][claim.name] for one in data.values()), f"on {len(data)} coins")
+            for claim in claims},
+    )  # fmt: skip
+
+
+def published(one, out, patch):
+    """Measured and written as `trompe paper` does: by claim the verdict of the table, and the page's text."""
+    patch.setattr(series, "experiments", lambda *_: (one,))
+    trompe.paper(out=out, workers=1)
+    (told,) = json.loads((out / "paper.json").read_text(encoding="utf-8"))["experiments"]
+    return {claim["name"]: claim for claim in told["claims"]}, (out / "paper.html").read_text(encoding="utf-8")
+
+
+def shown(text, claim):
+    """Outcome and the rest of the verdict as a page's article and its table give them."""
+    quoted = escape(claim["claim"])
+    (_, _, article) = text.partition(f'<p class="claim">{quoted}</p>')
+    said = re.search(r'<p><span class="outcome[^>]*>([^<]*)</span>: (.*)</p>', article)
+    cell = re.search(
+        rf'<td>{re.escape(quoted)}</td>.*<td class="outcome[^>]*>([^<]*)<span class="quiet"> (.*)</span>', text
+    )
+    return said.groups(), cell.groups()
+
+
+def test_a_page_of_true_false_and_open_claims_tells_them_apart(tmp_path, monkeypatch):
+    claims, text = published(planted(10), tmp_path, monkeypatch)
+    wanted = {"true": "reproduces", "false": "does not reproduce", "open": "undecided"}
+    assert len(claims) == 11
+    for name, claim in claims.items():
+        outcome = wanted[name.partition("-")[2]]
+        assert (name, claim["verdict"], claim["population"]) == (name, outcome, "on 10 coins")
+        article, cell = shown(text, claim)
+        assert article == (outcome, f"{escape(claim['reason'])}; on 10 coins.")
+        assert cell == (outcome, "on 10 coins")
+    assert all(claim["p"] < claim["p_holm"] <= 0.05 for name, claim in claims.items()
+               if not name.startswith("exists") and not name.endswith("open"))  # fmt: skip
+    for count, outcome in ((4, "reproduces"), (4, "does not reproduce"), (3, "undecided")):
+        assert f"<b>{count}</b> {outcome}" in text
+
+
+def test_the_same_page_of_few_units_decides_nothing_and_says_that_it_cannot(tmp_path, monkeypatch):
+    claims, text = published(planted(5), tmp_path, monkeypatch)
+    for name, claim in claims.items():
+        if name.startswith("exists"):
+            continue
+        assert (name, claim["verdict"]) == (name, "undecided")
+        assert claim["reason"].endswith("; 5 runs cannot decide: its p-value cannot fall below 0.0625")
+        assert shown(text, claim)[0] == ("undecided", f"{escape(claim['reason'])}; on 5 coins.")
+    assert (claims["exists-true"]["verdict"], claims["exists-false"]["verdict"]) == ("reproduces", "does not reproduce")
+
+
 def test_a_page_where_nothing_can_be_run_says_so(tmp_path):
     text = page(made([], missing="no package"))
-    assert "cannot be run here</span> on nothing: no package" in text
+    assert "cannot be run here</span>: no package; on nothing." in text
     assert "<b>1</b> cannot be run here" in text
     assert "reproduces</span>" not in text
 
@@ -602,7 +691,7 @@ def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     waits = [one for one in theirs if one.outcome == "undecided" and one.claim.where != _RATE]
     assert waits
     assert all("budget below the paper's" in one.reason or "has no interval" in one.reason for one in waits)
-    assert all(one.reason and one.population.startswith("on ") and str(one).endswith(one.reason) for one in found)
+    assert all(one.reason and one.population.startswith("on ") and str(one).endswith(one.population) for one in found)
     reader = Reader()
     reader.feed((tmp_path / "all" / "paper.html").read_text(encoding="utf-8"))
     assert reader.fetched == []

@@ -30,7 +30,7 @@ CLAIMS = tuple(
     Claim(
         f"{name}-{what}",
         f"With {words}, selecting on log-odds ends with a higher {said} digit than selecting on a float32 probability.",
-        "direction", "run", "", "asked here; the released code selects on a float32 probability", 0.0, scale="log-odds",
+        "direction", "run", "", "asked here; the released code selects on a softmax probability", 0.0, scale="log-odds",
     )
     for name, words in (("pixels", "the direct encoding"), ("cppn", "CPPNs"))
     for what, said in (("median", "median"), ("lowest", "worst"))
@@ -39,7 +39,7 @@ CLAIMS = tuple(
 
 @dataclass(frozen=True)
 class ByProbability:
-    """Niches of every class in which candidates bid what the original compared: a float32 softmax.
+    """Niches of every class in which candidates bid a float32 softmax, as the original compared a softmax.
 
     Attributes:
         inner: The same niches with bids in log-odds.
@@ -118,7 +118,7 @@ EXPERIMENT = Experiment(
     seeds=12,
     differences=(
         "Both arms start from the same images and draw the same random numbers until they first differ.",
-        "The probability is torch's float32 softmax; the original's was Caffe's, on another machine.",
+        "The probability is torch's float32 softmax; the original's was Caffe's, whose precision could not be sourced.",
     ),
     cost="48 runs of 40,200 evaluations; about 5 minutes on one core",
     units=units,

@@ -140,7 +140,7 @@ EXPERIMENT = Experiment(
     seeds=12,
     differences=(
         "Networks are two LeNets trained here, with 0.9 % error or about that, as the paper's.",
-        "Candidates compete by log-odds in float64, not by a float32 probability; images are on the 8-bit grid.",
+        "Candidates compete by log-odds in float64, not by a probability; images are on the 8-bit grid.",
         "Rules are those of the released code (batches of 200, crossover), which the paper describes otherwise.",
         "Whether a person can read the images is no part of these claims; the paper calls them unrecognisable.",
         "An independent re-run of the released code's rules (released LeNet, 5 seeds) had the median at 99.99 % by 200 "

@@ -112,12 +112,14 @@ class Measured:
         population: What the verdict is about, for example ``"on 5 LeNets and MNIST"``.
         short: In words, how the budget is below the paper's; empty where it is not.
         missing: In words, why the claim cannot be run here; empty where it can.
+        planned: Whether the budget that `short` is about is the one planned here, as the paper's is not known.
     """
 
     values: tuple[float, ...]
     population: str
     short: str = ""
     missing: str = ""
+    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Verdict:
     adjusted: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.outcome} {self.population}: {self.reason}"
+        return f"{self.outcome}: {self.reason}; {self.population}"
 
     @property
     def ours(self) -> str:

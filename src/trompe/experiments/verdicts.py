@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trompe.experiments.nouns import Claim, Measured, Outcome, Verdict
-from trompe.measure.inference import Interval, holm, mean_interval, signed_rank
+from trompe.measure.inference import Interval, holm, least_signed_rank, mean_interval, signed_rank
 
 CHANCE = 0.05
 _DECIDED = ("reproduces", "does not reproduce", "holds", "does not hold",
@@ -17,7 +17,8 @@ def judge(claim: Claim, measured: Measured) -> Verdict:
 
     An existence is shown by one value, whatever the budget; that nothing was found says something only at the paper's
     budget. Everything else is decided by the 95 % interval of the mean over units: inside the line it agrees, outside
-    it does not, across it nothing is decided, and neither is anything below the paper's budget.
+    it does not, across it nothing is decided, and neither is anything below the paper's budget, or below our plan
+    where the paper's is not known.
 
     Args:
         claim: Fixed before.
@@ -50,6 +51,7 @@ def settle(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Verdicts of one page brought together: p-values adjusted by Holm's steps, undecided where that takes one back.
 
     A claim that has a p-value counts, decided or not. Given several times over, the same claims are only stricter.
+    Where there are so few units that no data could decide, the reason says so, whatever else it says.
 
     Example:
         >>> settle([])
@@ -63,6 +65,10 @@ def settle(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def _counted(verdict: Verdict, adjusted: float, among: int) -> Verdict:
     verdict = replace(verdict, adjusted=adjusted)
+    units = len(verdict.values)
+    if (least := least_signed_rank(units)) > CHANCE:
+        words = f"{units} {verdict.claim.unit}s cannot decide: its p-value cannot fall below {least:g}"
+        return replace(verdict, outcome="undecided", reason=f"{verdict.reason}; {words}")
     if verdict.outcome not in _DECIDED or adjusted <= CHANCE:
         return verdict
     reason = f"{verdict.reason}, but p = {adjusted:.2g} among the {among} verdicts of this page (Holm)"
@@ -82,7 +88,8 @@ def _existence(claim: Claim, measured: Measured) -> Verdict:
 
 def _too_little(claim: Claim, measured: Measured) -> str:
     """How the budget is too small, in words; empty where it is not."""
-    return f"budget below {'the paper' if claim.theirs else 'the plan'}'s: {measured.short}" if measured.short else ""
+    whose = "the paper" if claim.theirs and not measured.planned else "the plan"
+    return f"budget below {whose}'s: {measured.short}" if measured.short else ""
 
 
 def _against_line(claim: Claim, found: Interval) -> tuple[bool | None, str]:

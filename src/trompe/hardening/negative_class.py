@@ -28,7 +28,7 @@ class Loop:
         networks: How many are trained; the first is plain.
         first: Images of none of these that the second network is trained on.
         more: That each later one is trained on besides.
-        held: Of 1,000 images to train on so many more are held back, to test on.
+        held: For each so many images to train on one more is held back, to test on; none where 0.
         architecture: A key of `ARCHITECTURES`, or ``package.module:factory``.
         siege: How each network is attacked.
         schedule: How each is trained, from the beginning.
@@ -37,7 +37,7 @@ class Loop:
     networks: int = 15
     first: int = 6000
     more: int = 1000
-    held: int = 166
+    held: int = 6
     architecture: str = "lenet"
     siege: Siege = field(default_factory=lambda: Siege(makers=("cppn-evolve",)))
     schedule: Schedule = field(default_factory=lambda: Schedule(iterations=3000))
@@ -54,7 +54,7 @@ class Loop:
     def wanted(self, number: int) -> tuple[int, int]:
         """Images to train on and to test on that are made against network `number`."""
         train = self.first if number == 1 else self.more
-        return train, round(train * self.held / 1000)
+        return train, train // self.held if self.held else 0
 
     def runs(self, number: int, classes: int) -> int:
         """Runs that this takes: each gives the first and the last image of every class."""
@@ -106,8 +106,9 @@ def rounds(data: Dataset, loop: Loop, seed: int, keep: Keep | None = None) -> It
 
     Reference: Nguyen 2015, sections 3.6 to 3.8 and table S1.
 
-    Differs from the paper: runs end at saturation or after 50 generations, where the paper has 200; fewer passes
-    through the data; every network is attacked as often as it takes to get the next one's images.
+    Differs from the paper: every network is attacked as often as it takes to get the next one's images. How long the
+    paper's runs and its training took could not be sourced; here a run ends at saturation, at the latest after the
+    siege's generations.
 
     Args:
         data: What is classified.

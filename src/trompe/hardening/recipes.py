@@ -58,7 +58,7 @@ class NegativeClass:
     name: ClassVar[str] = "negative-class"
     manner: ClassVar[str] = (
         "in the manner of Nguyen 2015: an n+1st class of images evolved against the networks before; differs: "
-        "shorter attacks, fewer images, fewer passes through the data"
+        "fewer images; how long attacks and training took there could not be sourced"
     )
     none: ClassVar[bool] = True
     negatives: Levels

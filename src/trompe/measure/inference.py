@@ -79,7 +79,7 @@ def signed_rank(values: Sequence[float]) -> float:
     """Exact two-sided p-value that values are symmetric about 0 (Wilcoxon's signed ranks); 1 where all are 0.
 
     Zeros are left out; equal sizes share their mean rank, and the distribution is that of the ranks as they are, over
-    all assignments of signs. With n values the smallest possible p is 2 / 2^n: six units for 0.05.
+    all assignments of signs. It is never below `least_signed_rank`.
 
     Reference: Wilcoxon 1945.
 
@@ -97,6 +97,16 @@ def signed_rank(values: Sequence[float]) -> float:
     below = list(accumulate(ways))
     least = min(below[positive], below[-1] - below[positive] + ways[positive])
     return min(1.0, 2.0 * least / below[-1])
+
+
+def least_signed_rank(n: int) -> float:
+    """The smallest p-value that `signed_rank` can give n values: that of all on one side. Six give less than 0.05.
+
+    Example:
+        >>> least_signed_rank(3), least_signed_rank(6)
+        (0.25, 0.03125)
+    """
+    return min(1.0, math.ldexp(2.0, -n))
 
 
 def holm(chances: Mapping[Name, float]) -> dict[Name, float]:
