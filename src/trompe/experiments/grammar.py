@@ -22,39 +22,17 @@ TAGS = {
     "W": "verb of many", "P": "preposition", "B": "adverb", "C": "conjunction",
 }  # fmt: skip
 """Letter and meaning of each tag."""
-_NOUNS = [
-    "dog",
-    "house",
-    "river",
-    "letter",
-    "king",
-    "road",
-    "window",
-    "bird",
-    "ship",
-    "song",
-    "teacher",
-    "stone",
-    "cat",
+_NOUNS = (
+    "dog", "house", "river", "letter", "king", "road", "window", "bird", "ship", "song", "teacher", "stone", "cat",
     "garden",
-]
-_EITHER = ["walk", "talk", "dream", "turn", "light", "guard", "cook", "watch", "dance", "answer", "name"]
-_VERBS = [
-    "see",
-    "find",
-    "keep",
-    "take",
-    "want",
-    "hear",
-    "follow",
-    "bring",
-    "leave",
-    "like",
-    "need",
-    "open",
-    "clean",
+)  # fmt: skip
+_EITHER = (
+    "walk", "talk", "dream", "turn", "light", "guard", "cook", "watch", "dance", "answer", "name",
+)  # fmt: skip
+_VERBS = (
+    "see", "find", "keep", "take", "want", "hear", "follow", "bring", "leave", "like", "need", "open", "clean",
     "warm",
-]
+)  # fmt: skip
 
 
 def _with_s(words: Sequence[str]) -> tuple[str, ...]:
