@@ -27,7 +27,7 @@ from trompe.experiments.reasons import MODEL, WRITTEN
 from trompe.experiments.shallow import middle
 from trompe.search.judge import with_threads
 
-BUDGET, _TAUGHT = 3000, 500
+BUDGET, _TAUGHT = 30_000, 500
 _HALF = 5
 """Rows of tags that are made of possible steps, and as many that are not; each model has its own."""
 
@@ -38,11 +38,16 @@ CLAIMS = (
         prediction=Prediction("HMM and MEMM alike, without a guard.", WRITTEN, seen=False),
     ),
     Claim(
-        "memm", "So they do a MEMM.", "shape", MODEL, "", "the discussion: HMMs and MEMMs", 0.9, scale="share",
+        "possible", "Of those whose steps sentences have, nine in ten.", "shape", MODEL, "", "asked here", 0.9,
+        scale="share",
+        prediction=Prediction("Of one model all five were found so, and of the others none.", WRITTEN, seen=True),
+    ),
+    Claim(
+        "memm", "They make a MEMM certain of nine in ten of all.", "shape", MODEL, "", "the discussion: HMMs and MEMMs", 0.9, scale="share",
         prediction=Prediction("HMM and MEMM alike, without a guard.", WRITTEN, seen=False),
     ),
     Claim(
-        "crf", "So they do a CRF.", "shape", MODEL, "", "asked here", 0.9, scale="share",
+        "crf", "They make a CRF certain of nine in ten of all.", "shape", MODEL, "", "asked here", 0.9, scale="share",
         prediction=Prediction("Its scores are added up, without end.", WRITTEN, seen=False),
     ),
     Claim(
@@ -99,7 +104,7 @@ def ask(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
         levels, looks = evolved(folder / kind, target, paths, budget, seed)
         found[kind] = {**asked(target, seed), "looks": looks, **told(target, levels)}
         if kind == "HMM":
-            found[kind]["guarded"] = behind(folder / "guarded", target, levels, 2 * budget, seed)
+            found[kind]["guarded"] = behind(folder / "guarded", target, levels, budget, seed)
     return {"kinds": found, "paths": list(paths), "budget": budget}
 
 
@@ -118,6 +123,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     both = list(zip(model, local, strict=True))
     values = {
         "hmm": [share(one["sure"]) for one in model],
+        "possible": [share(one["sure"][:_HALF]) for one in model],
         "memm": [share(one["sure"]) for one in local],
         "crf": [share(one["sure"]) for one in whole],
         "random": [a["random"] - b["random"] for a, b in both],
@@ -219,9 +225,11 @@ EXPERIMENT = Experiment(
         "Ten classes are rows of tags that no sentence has, five made of steps that sentences have; the eleventh is "
         "all other rows of tags. Confidence is the probability of the whole row, so for each of the ten 0 is right.",
         "How much is smoothed was chosen by the likelihood of sentences of another seed, before any search.",
-        "p(x) refuses one in twenty of 1,000 sentences; past it twice as many rows are tried.",
+        "p(x) refuses one in twenty of 1,000 sentences; past it the strongest of three searches counts.",
+        "Searches were to be of 3,000 looks; of one model they were still rising then, and of 30,000 hardly any more. "
+        "What was expected had been written down before, but for what is marked.",
     ),
-    cost="36 models taught, 36 runs of 3,000 evaluations and 12 of 6,000; about 2 minutes on one core",
+    cost="36 models taught and 72 runs of 30,000 evaluations; about 3 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,
@@ -231,7 +239,9 @@ EXPERIMENT = Experiment(
             "HMMs and MEMMs would be fooled as well.",
             (
                 Answer("hmm", "An HMM is: certain of nine in ten rows of tags that no sentence has.",
-                       "An HMM is not certain of nine in ten rows of tags that no sentence has."),
+                       "An HMM is not, of nine in ten rows of tags that no sentence has."),
+                Answer("possible", "Of those whose steps sentences have one by one it is.",
+                       "Nor of nine in ten of those whose steps sentences have one by one."),
                 Answer("memm", "A MEMM is, too.", "A MEMM is certain of fewer than nine in ten."),
                 Answer("crf", "A CRF is, too.", "A CRF is certain of fewer than nine in ten."),
                 Answer("random", "Random words make an HMM certain more often than a MEMM.",
@@ -247,7 +257,7 @@ EXPERIMENT = Experiment(
                        "Not even where rows were made without it in mind."),
                 Answer("guard-random", "Random words it refuses, too.", "Nor does it refuse random words."),
                 Answer("adaptive", "An attacker who knows of it gets past wherever each step is possible.",
-                       "An attacker who knows of it does not get past everywhere that each step is possible."),
+                       "An attacker who knows of it did not get past in nine of ten where each step is possible."),
                 Answer("steps", "Impossible steps are dearer: there he gets past less often.",
                        "With impossible steps he gets past no less often."),
             ),
