@@ -161,10 +161,8 @@ def test_impossible_rows_are_of_no_sentence_and_some_step_by_step():
 
 def test_what_is_told_of_a_row_of_words(taught):
     target = chains.hmm(taught, ("DNPDMVDN", "DNPDNVDN"))
-    words = [
-        ["the", "dog", "near", "my", "cats", "sees", "the", "road"],
-        ["", *["dog", "near", "my", "cats", "sees", "the", "road"]],
-    ]
+    row = ["the", "dog", "near", "my", "cats", "sees", "the", "road"]
+    words = [row, ["", *row[1:]]]
     ids = torch.tensor([[target.spec.vocabulary.index(word) for word in row] for row in words])
     found = gibberish.told(target, to_levels(target.spec.inputs(ids)))
     assert found["sentence"] == [True, False]

@@ -43,7 +43,8 @@ CLAIMS = (
         prediction=Prediction("Of one model all five were found so, and of the others none.", WRITTEN, seen=True),
     ),
     Claim(
-        "memm", "They make a MEMM certain of nine in ten of all.", "shape", MODEL, "", "the discussion: HMMs and MEMMs", 0.9, scale="share",
+        "memm", "They make a MEMM certain of nine in ten of all.", "shape", MODEL, "", "the discussion: HMMs and MEMMs",
+        0.9, scale="share",
         prediction=Prediction("HMM and MEMM alike, without a guard.", WRITTEN, seen=False),
     ),
     Claim(
