@@ -40,6 +40,7 @@ REASONS = {
     "one-step": "one_step",
     "shallow": "shallow",
     "tokens": "tokens",
+    "sequences": "sequences",
     "layers": "layers",
     "region": "region",
 }
