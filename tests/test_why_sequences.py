@@ -209,6 +209,7 @@ def test_sequences_are_asked_and_drawn(tmp_path):
     assert found["kinds"]["HMM"]["guarded"]["passed"]["sentences"] > found["kinds"]["HMM"]["guarded"]["passed"][
         "random words"]  # fmt: skip
     drawn = sequences.figures({"a": found})
-    assert all(one.markup and one.text for one in drawn)
+    assert all(one.text for one in drawn)
+    assert sum(bool(one.markup) for one in drawn) >= len(drawn) - 1  # where no row was found, its words are not either
     assert max(n for question in sequences.EXPERIMENT.questions for n in question.figures) == len(drawn) - 1
     assert not list(tmp_path.glob("*/run.db"))
