@@ -114,6 +114,21 @@ def test_votes_that_are_counted_are_found() -> None:
     assert "quantised" in _names(_function(vote, outputs="probabilities"))
 
 
+def test_probabilities_of_0_and_1_alone_say_nothing_of_what_is_between() -> None:
+    """As of a Gaussian naive Bayes, whose products over many pixels are all or nothing; or of a bare label."""
+
+    def label(batch: numpy.ndarray) -> numpy.ndarray:
+        return numpy.eye(4)[batch.reshape(len(batch), 4, -1).sum(2).argmax(1)]
+
+    ready = make_ready(_function(label, outputs="probabilities"))
+    (finding,) = [found for found in ready.findings if found.name == "saturated"]
+    assert not finding.hides
+    assert not ready.describe()["floor"]
+    assert "quantised" not in _names(_function(label, outputs="probabilities"))
+    even = _function(lambda batch: numpy.tile([0.3, 0.7, 0.0, 0.0], (len(batch), 1)), outputs="probabilities")
+    assert "saturated" not in _names(even)
+
+
 def test_a_masked_gradient_is_found_and_none_at_all_is_told_apart() -> None:
     class Rounded(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:

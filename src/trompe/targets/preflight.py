@@ -17,6 +17,7 @@ _PROBES = 24
 _AGREE = 1e-3
 _FEW = 12
 _COARSE = 1e-4
+_ALL_OR_NOTHING = 0.5 - 1e-9
 """A model that says 0 and then nothing below this counts votes rather than weighing evidence."""
 
 
@@ -184,6 +185,13 @@ def _kind(probe: _Probe) -> Iterator[Finding]:
 def _coarse(probe: _Probe) -> Iterator[Finding]:
     floor, values, digits = coarseness(probe.target, probe.logits)
     if floor is None:
+        if values and bool(((probe.odds.sigmoid() - 0.5).abs() > _ALL_OR_NOTHING).all()):
+            yield Finding(
+                "saturated",
+                "Every probability it gave was 0 or 1, whatever the input: it may be surer than its numbers can tell, or "
+                "give labels alone. Searches see where the label changes, and nothing before.",
+                hides=False,
+            )
         return
     reading = replace(probe.target.declared.reading, floor=floor)  # type: ignore[attr-defined]
     ceiling = reading.ceiling(len(probe.target.labels)) or 0.0
@@ -200,8 +208,9 @@ def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int |
     """How coarse a target's probabilities are, from its answers to some inputs.
 
     Returns:
-        Half the least probability above 0 that it can say, None where nothing is coarse; how many different values it
-        gave; to how many decimals it rounds, None where it does not.
+        Half the least probability above 0 that it can say, None where nothing is coarse, or where it gave 0 and 1 alone,
+        between which may be anything; how many different values it gave; to how many decimals it rounds, None where it
+        does not.
     """
     declared = getattr(target, "declared", None)
     if declared is None or declared.reading.kind != "probabilities":
@@ -214,7 +223,7 @@ def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int |
             return 0.5 * 10.0**-digits, values, digits
     nothing = p <= max(reading.floor, RESOLUTION if reading.link == "independent" else 0.0) * (1.0 + 1e-9)
     least = float(p[~nothing].min())
-    coarse = bool(nothing.any()) and least > _COARSE
+    coarse = bool(nothing.any()) and _COARSE < least < 1.0 - 1e-9
     return (0.5 * least if coarse else None), values, None
 
 
