@@ -188,8 +188,8 @@ def _coarse(probe: _Probe) -> Iterator[Finding]:
         if values and bool(((probe.odds.sigmoid() - 0.5).abs() > _ALL_OR_NOTHING).all()):
             yield Finding(
                 "saturated",
-                "Every probability it gave was 0 or 1, whatever the input: it may be surer than its numbers can tell, or "
-                "give labels alone. Searches see where the label changes, and nothing before.",
+                "Every probability it gave was 0 or 1, whatever the input: it may be surer than its numbers tell, or give "
+                "labels alone. Searches see where the label changes, and nothing before.",
                 hides=False,
             )
         return
@@ -208,9 +208,9 @@ def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int |
     """How coarse a target's probabilities are, from its answers to some inputs.
 
     Returns:
-        Half the least probability above 0 that it can say, None where nothing is coarse, or where it gave 0 and 1 alone,
-        between which may be anything; how many different values it gave; to how many decimals it rounds, None where it
-        does not.
+        Half the least probability above 0 that it can say, None where nothing is coarse, or where it gave 0 and 1
+        alone, between which may be anything; how many different values it gave; to how many decimals it rounds, None
+        where it does not.
     """
     declared = getattr(target, "declared", None)
     if declared is None or declared.reading.kind != "probabilities":
