@@ -97,11 +97,9 @@ def look(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
             target = make(slow if kind in SHALLOW else Lesson(slow.train, slow.part, fast, seed))
         runs = {
             "squares": searched(
-                folder / f"{kind}-squares", target, by="squares", budget=effort.pick(500, 2000), seed=seed,
-                readers="none"),
+                folder / f"{kind}-squares", target, by="squares", budget=effort.pick(500, 2000), seed=seed),
             "ascend": searched(
-                folder / f"{kind}-ascend", target, by="ascend", generations=effort.pick(10, 40), seed=seed,
-                readers="none"),
+                folder / f"{kind}-ascend", target, by="ascend", generations=effort.pick(10, 40), seed=seed),
         }  # fmt: skip
         found[kind] = {
             "error": error(target, _TESTED), "same": same(target, seed), "fooled": reached(list(runs.values())),

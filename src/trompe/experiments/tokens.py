@@ -76,7 +76,7 @@ def ask(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
         for length in LENGTHS:
             run = searched(
                 folder / f"{kind}-{length}", resized(target, length), encoding="tokens",
-                budget=effort.pick(400, BUDGET), seed=seed, readers="none",
+                budget=effort.pick(400, BUDGET), seed=seed,
             )  # fmt: skip
             one["odds"][str(length)] = strongest(run)
             one["words"] = _words(run) if length == LENGTHS[1] else one.get("words", [])
