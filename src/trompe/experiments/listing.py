@@ -41,6 +41,7 @@ REASONS = {
     "shallow": "shallow",
     "tokens": "tokens",
     "layers": "layers",
+    "scale": "scale",
     "region": "region",
 }
 """The same of the question why networks are easily fooled."""
