@@ -42,6 +42,7 @@ REASONS = {
     "tokens": "tokens",
     "layers": "layers",
     "scale": "scale",
+    "cartoon": "cartoon",
     "region": "region",
 }
 """The same of the question why networks are easily fooled."""
