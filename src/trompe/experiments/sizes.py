@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
-from torch import nn
+from jaxtyping import Float64, UInt8
+from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from trompe.core.seeds import Stream
@@ -40,12 +41,12 @@ def dressed(data: Split, form: str, stream: Stream) -> Split:
     return Split(coloured(levels, stream.uniform(len(levels))) if in_colour else levels, data.classes)
 
 
-def smaller(levels: Levels, side: int) -> Levels:
+def smaller(levels: Levels, side: int) -> UInt8[Tensor, "n channels side side"]:
     """Images of so many pixels a side, each the mean of a block of them; sides divide."""
     return torch.nn.functional.avg_pool2d(levels.double(), levels.shape[3] // side).round().to(torch.uint8)
 
 
-def coloured(levels: Levels, hues: torch.Tensor) -> Levels:
+def coloured(levels: Levels, hues: Float64[Tensor, " n"]) -> UInt8[Tensor, "n 3 height width"]:
     """Grey images with their ink in colour, on black: white becomes the fully saturated colour of a hue.
 
     Args:
@@ -53,8 +54,8 @@ def coloured(levels: Levels, hues: torch.Tensor) -> Levels:
         hues: Shape (n,), in [0, 1): 0 is red, a third green, two thirds blue.
     """
     turns = (6.0 * hues.unsqueeze(1) + torch.tensor([0.0, 4.0, 2.0]).double()) % 6.0
-    ink = ((turns - 3.0).abs() - 1.0).clamp(0.0, 1.0)
-    return (levels.double() * ink[:, :, None, None]).round().to(torch.uint8)
+    ink = ((turns - 3.0).abs() - 1.0).clamp(0.0, 1.0)[:, :, None, None]
+    return (levels.double() * ink).round().to(torch.uint8)
 
 
 def convolutions(wanted: Lesson) -> nn.Module:
