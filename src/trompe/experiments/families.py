@@ -138,7 +138,10 @@ class Coders(nn.Module):
 
 
 def network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, centred: bool = True) -> TorchTarget:
-    """A network trained by the plain recipe, behind the paper's preprocessing or on pixels in [0, 1]."""
+    """A network trained by the plain recipe, behind the paper's preprocessing or on pixels in [0, 1].
+
+    Its images are of the shape of those that it is trained on.
+    """
     with torch.random.fork_rng(devices=[]):  # builders draw weights that are overwritten below
         net = build(wanted)
     initialise(net, wanted.seed)
@@ -147,12 +150,12 @@ def network(name: str, build: Callable[[Lesson], nn.Module], wanted: Lesson, *, 
     recipe = Recipe(iterations=wanted.iterations, rate=0.01 if centred else 0.1)
     for _ in fit(module, wanted.train, recipe, wanted.seed):
         pass
-    return as_target(name, module)
+    return as_target(name, module, ImageSpec(*wanted.train.images.shape[1:]))
 
 
-def as_target(name: str, module: nn.Module) -> TorchTarget:
-    """A module on MNIST's images as a target."""
-    return TorchTarget(name, module.eval().requires_grad_(requires_grad=False), _SPEC, LABELS)
+def as_target(name: str, module: nn.Module, spec: ImageSpec = _SPEC) -> TorchTarget:
+    """A module on MNIST's images, or on others of the same ten digits, as a target."""
+    return TorchTarget(name, module.eval().requires_grad_(requires_grad=False), spec, LABELS)
 
 
 def _estimator(name: str, make: Callable[[int], Any], wanted: Lesson) -> Target:

@@ -11,7 +11,18 @@ from typing import Any
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.experiments.families import FAMILIES, NETWORKS, error, lesson, made
 from trompe.experiments.figures import Strip, images, strips
-from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
+from trompe.experiments.nouns import (
+    Answer,
+    Claim,
+    Data,
+    Effort,
+    Experiment,
+    Figure,
+    Measured,
+    Prediction,
+    Question,
+    Unit,
+)  # fmt: skip
 from trompe.experiments.runs import pictures, searched, strongest, unpack
 
 LEVEL = level_odds(0.99)
@@ -28,6 +39,10 @@ CLAIMS = (
     Claim(
         "all", "So are all families together: nine in ten of their classes have an image at 99 % or more.", "shape",
         _MODEL, "", "asked here", 0.9, scale="share",
+    ),
+    Claim(
+        "others", "So are the other families alone.", "shape", _MODEL, "", "asked here", 0.9, scale="share",
+        prediction=Prediction("Nine in ten of their classes: it takes no depth.", "2026-11-21", seen=True),
     ),
     Claim(
         "none", "Some trained model of another family has no class with an image at 99 % within the same budget.",
@@ -87,6 +102,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     return {
         "networks": Measured(tuple(map(reached, deep)), _population(deep), short),
         "all": Measured(tuple(map(reached, models)), _population(models), short),
+        "others": Measured(tuple(map(reached, rest)), _population(rest), short),
         # Whoever is asked less often is fooled less often: without the budget, a miss shows nothing at all.
         "none": Measured(() if short else tuple(1.0 - reached(one) for one in rest), _population(rest), short),
     }
@@ -167,4 +183,20 @@ EXPERIMENT = Experiment(
     measure=measure,
     figures=figures,
     missing=_absent,
-)
+    questions=(
+        Question(
+            "Are other kinds of classifier easily fooled, too?",
+            "this is not specific to networks; other models of machine learning are easily fooled as well.",
+            (
+                Answer("others", "Yes: of classifiers that are no deep networks, nine in ten classes have an image at "
+                       "99 %.", "Not like networks: of classifiers that are no deep networks, fewer than nine in ten "
+                       "classes have an image at 99 %."),
+                Answer("networks", "Of deep networks, attacked in the same way, nine in ten have one.",
+                       "Of deep networks, attacked in the same way, fewer than nine in ten have one, too."),
+                Answer("none", "Some model of another kind was sure of no such image at all, within its budget.",
+                       "No model was spared: each of another kind has some class with such an image."),
+            ),
+            (0, 1, 2),
+        ),
+    ),
+)  # fmt: skip

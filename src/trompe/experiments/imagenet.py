@@ -72,8 +72,7 @@ def absent(*numbers: int) -> str:
     """Which packages of these networks are missing, in words; empty where none is."""
     wanted = dict.fromkeys(name.format(number) for number in (0, *numbers) for name in _PACKAGES)
     missing = [name.replace("_", "-") for name in wanted if find_spec(name) is None]
-    extra = " (extra imagenet)" if any("lite1" not in name and "lite2" not in name for name in missing) else ""
-    return f"package missing: {', '.join(missing)}{extra}" if missing else ""
+    return f"package missing: {', '.join(missing)} (extra imagenet)" if missing else ""
 
 
 @dataclass(frozen=True)

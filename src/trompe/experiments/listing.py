@@ -42,9 +42,12 @@ REASONS = {
     "tokens": "tokens",
     "sequences": "sequences",
     "layers": "layers",
+    "scale": "scale",
+    "cartoon": "cartoon",
     "region": "region",
+    "generality": "generality",
 }
-"""The same of the question why networks are easily fooled."""
+"""The same of the question why networks are easily fooled; what the paper's page asks already stands on both."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def experiments(names: Sequence[str] = (), series: Series = PAPER) -> list[Exper
 
 
 def whichever(name: str) -> Experiment:
-    """The experiment of that name in any series; no two have the same.
+    """The experiment of that name in any series; no two have the same, though one may stand in both.
 
     Raises:
         BadInput: There is none.

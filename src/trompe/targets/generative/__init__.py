@@ -46,7 +46,7 @@ class Family:
         """One that is fitted, ready to be asked; it keeps the mean training image, in 0 .. 255, as ``mean``.
 
         Args:
-            data: 28x28 grey images; every class must occur.
+            data: 28x28 grey images, for `kernel-bayes` and `vae` of any shape; every class must occur.
             iterations: Batches of 64, where it is trained by steps.
             seed: Of initial weights, orders and what is drawn.
 

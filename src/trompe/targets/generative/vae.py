@@ -1,6 +1,7 @@
 """A variational autoencoder that is told the class, as a classifier."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float64
@@ -11,7 +12,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Images
 from trompe.data import Split
 from trompe.targets.architectures import initialise
-from trompe.targets.generative.gaussian import PIXELS, priors
+from trompe.targets.generative.gaussian import priors
 from trompe.targets.generative.steps import descend, normal
 
 _LATENT, _HIDDEN = 6, 128
@@ -32,6 +33,7 @@ class ConditionalAutoencoder(nn.Module):
 
     Args:
         classes: How many.
+        shape: Of the images, (channels, height, width).
 
     Reference: Kingma 2014; Sohn 2015.
     """
@@ -39,17 +41,17 @@ class ConditionalAutoencoder(nn.Module):
     mean: Tensor
     prior: Tensor
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, shape: Sequence[int] = (1, 28, 28)) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes, self.pixels = classes, math.prod(shape)
         self.encoder = nn.Sequential(
-            skip_init(nn.Linear, PIXELS + classes, _HIDDEN), nn.ELU(), skip_init(nn.Linear, _HIDDEN, 2 * _LATENT)
+            skip_init(nn.Linear, self.pixels + classes, _HIDDEN), nn.ELU(), skip_init(nn.Linear, _HIDDEN, 2 * _LATENT)
         )
         self.decoder = nn.Sequential(
-            skip_init(nn.Linear, _LATENT + classes, _HIDDEN), nn.ELU(), skip_init(nn.Linear, _HIDDEN, PIXELS)
+            skip_init(nn.Linear, _LATENT + classes, _HIDDEN), nn.ELU(), skip_init(nn.Linear, _HIDDEN, self.pixels)
         )
         self.spread = nn.Parameter(torch.zeros(1))
-        self.register_buffer("mean", torch.zeros(1, 28, 28))
+        self.register_buffer("mean", torch.zeros(*shape))
         self.register_buffer("prior", torch.zeros(classes))
 
     def forward(self, images: Images) -> Float64[Tensor, "n classes"]:
@@ -72,7 +74,7 @@ class ConditionalAutoencoder(nn.Module):
         latent = middle if noise is None else middle + noise * width.exp()
         off = (rows - self.decoder(torch.cat([latent, told], 1)).sigmoid()).double().square().sum(1)
         spread = self.spread.double().exp() + _LEAST
-        misfit = -0.5 * off / spread.square() - PIXELS * (spread.log() + 0.5 * math.log(2.0 * math.pi))
+        misfit = -0.5 * off / spread.square() - self.pixels * (spread.log() + 0.5 * math.log(2.0 * math.pi))
         apart = 0.5 * (middle.square() + (2.0 * width).exp() - 1.0 - 2.0 * width).double().sum(1)
         bound: Float64[Tensor, " n"] = misfit - apart
         return bound
@@ -85,7 +87,7 @@ def empty_vae(classes: int) -> ConditionalAutoencoder:
 
 def fit_vae(data: Split, iterations: int, seed: int) -> ConditionalAutoencoder:
     """Trained on the evidence bound of images with their own classes; about 1.5 ms an iteration."""
-    module = empty_vae(int(data.classes.max()) + 1)
+    module = ConditionalAutoencoder(int(data.classes.max()) + 1, data.images.shape[1:])
 
     def loss(images: Images, classes: Tensor, stream: Stream) -> Tensor:
         told = nn.functional.one_hot(classes, module.classes).float()
