@@ -106,10 +106,11 @@ def row(kind: str, options: argparse.Namespace) -> dict[str, Any]:
     seeds = []
     for seed in range(options.seeds):
         out = options.work / f"{kind}-{seed}"
-        shutil.rmtree(out, ignore_errors=True)
+        if options.again:
+            shutil.rmtree(out, ignore_errors=True)
         run = trompe.fool(
             text, by="evolve", encoding="cppn", budget=options.budget, confidence=None, seed=seed, guard=guard,
-            renderer="numba", engine="onnxruntime", readers="none", out=out,
+            renderer="numba", engine="onnxruntime", readers="none", out=out, resume=out.exists(),
         )  # fmt: skip
         seeds.append(looks(run))
     first = {level: [one[level]["first"] for one in seeds] for level in seeds[0]}
@@ -149,7 +150,7 @@ def _beside(value: float | str, usual: float | str) -> str:
 
 
 def main() -> None:
-    """Measure what is lacking, keep it after each row, write the table."""
+    """Measure what is lacking, keep it after each row, write the table; a search that was killed goes on."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="*", default=list(GUARDS), choices=GUARDS)
     parser.add_argument("--again", action="store_true", help="also those that are measured")
@@ -167,6 +168,7 @@ def main() -> None:
     for kind in options.rows:
         if kind not in rows or options.again:
             rows[kind] = row(kind, options)
+            rows = {name: rows[name] for name in GUARDS if name in rows}
             keep("onnx-guards", {**same, "rows": rows})
             say(f"{kind}: {rows[kind]}")
     if "none" in rows:
