@@ -63,6 +63,17 @@ def test_a_chain_is_the_sum_over_every_row_of_tags(local):
             assert whole == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("local", [False, True])
+def test_the_best_row_of_tags_is_the_best_of_all(local):
+    module = small(local=local)
+    ids = torch.randint(1, 6, (30, 4), generator=torch.Generator().manual_seed(0))
+    highest, tags = chains.best(module.links(ids))
+    scores = chains.along(module.links(ids), PATHS)
+    assert highest.tolist() == pytest.approx(scores.amax(1).tolist())
+    assert torch.equal(tags, PATHS[scores.argmax(1)])
+    assert len({tuple(row) for row in tags.tolist()}) > 3, "of different rows, so that none comes out by chance"
+
+
 @pytest.fixture(scope="module")
 def taught():
     return grammar.sentences(60, 0, "taught")
@@ -150,9 +161,9 @@ def test_sentences_are_of_the_grammar_and_of_their_seed():
 
 
 def test_impossible_rows_are_of_no_sentence_and_some_step_by_step():
-    for stepwise in (True, False):
-        found = grammar.impossible(5, 3, stepwise=stepwise)
-        assert len(set(found)) == 5
+    for stepwise, count in ((True, 5), (False, 100)):  # of the hundred, one is drawn that every step of is possible
+        found = grammar.impossible(count, 0, stepwise=stepwise)
+        assert len(set(found)) == count
         for path in found:
             assert path not in grammar.grammar()
             possible = all(any(a + b in one for one in grammar.grammar()) for a, b in pairwise(path))
