@@ -136,6 +136,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> trompe.Run:
     [
         (["pixels-ascend", "cppn-evolve"], "noise climbed by gradient and shapes painted by small networks"),
         (["pixels-ascend:adam:natural", "pixels-ascend:hide:uniform"], "pictures climbed by gradient"),
+        (["pixels-squares:random-squares:grey"], "pictures changed by squares"),
         (["mine", "cppn-ascend"], "pictures made by mine and shapes climbed by gradient"),
         (["mine", "yours", "pixels-scatter", "cppn-evolve"], "pictures made by 4 methods"),
     ],

@@ -12,7 +12,7 @@ from trompe.core.numerics import from_levels
 from trompe.core.types import Target
 from trompe.experiments import drawings
 from trompe.experiments.drawings import ANIMALS, GROUNDS, PHOTOGRAPHS, Picture
-from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.figures import Strip, images, percent, strips
 from trompe.experiments.imagenet import SMALL, TARGET, asked, network
 from trompe.experiments.imagenet import absent as no_network
 from trompe.experiments.nouns import (
@@ -23,11 +23,10 @@ from trompe.experiments.nouns import (
     Experiment,
     Figure,
     Measured,
-    Prediction,
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL
+from trompe.experiments.reasons import MODEL, guess
 from trompe.experiments.runs import pack, unpack
 from trompe.experiments.transfer_imagenet import siblings
 
@@ -37,33 +36,29 @@ _SHOWN = (*_DRAWN_CATS, "dog's face", "tiger", "zebra", "panda", "penguin", "owl
 _SAID = "the discussion: a person would recognise a cartoon of a cat, a network would not"
 
 
-def _guess(text: str) -> Prediction:
-    return Prediction(text, "2026-11-21", seen=False)
-
-
 CLAIMS = (
     Claim(
         "cat", "Some network has a cat among its first five names for one drawn cat in eight.", "existence", MODEL, "",
-        _SAID, 0.125, scale="share", prediction=_guess("At least once: whiskers and ears are there."),
+        _SAID, 0.125, scale="share", prediction=guess("At least once: whiskers and ears are there."),
     ),
     Claim(
         "missed", "Some network misses half of all drawn animals, even among its first five names.", "existence",
         MODEL, "", _SAID, 0.5, scale="share",
-        prediction=_guess("Most: it never saw a drawing with the label of an animal."),
+        prediction=guess("Most: it never saw a drawing with the label of an animal."),
     ),
     Claim(
         "less", "Of drawn animals a network has fewer among its first five names than of things in photographs.",
         "direction", MODEL, "", _SAID, 0.0, scale="share",
-        prediction=_guess("Fewer: photographs are what it was trained on."),
+        prediction=guess("Fewer: photographs are what it was trained on."),
     ),
     Claim(
         "posterised", "Some network names the photograph of a cat rightly, first of all, with four levels a channel.",
-        "existence", MODEL, "", _SAID, 1.0, scale="share", prediction=_guess("Its fur is still there."),
+        "existence", MODEL, "", _SAID, 1.0, scale="share", prediction=guess("Its fur is still there."),
     ),
     Claim(
         "edges", "Some network has no cat among its first five names for either drawing of that photograph's edges.",
         "existence", MODEL, "", _SAID, 1.0, scale="share",
-        prediction=_guess("Networks go by texture, and edges have none (Geirhos 2019)."),
+        prediction=guess("Networks go by texture, and edges have none (Geirhos 2019)."),
     ),
 )  # fmt: skip
 
@@ -163,7 +158,7 @@ def figures(data: Data) -> list[Figure]:
         for among in (_FIRST, _AMONG)
     ]
     return [
-        strips("Share with a right name first, or among the first 5; one dot a network", rows, _percent),
+        strips("Share with a right name first, or among the first 5; one dot a network", rows, percent),
         _told("Drawn animals, and what the smallest network names them first", nets[0], "animals"),
         _told("The photograph of a cat made a drawing, and its first name for it", nets[0], "versions"),
     ]
@@ -172,10 +167,6 @@ def figures(data: Data) -> list[Figure]:
 def _told(title: str, one: Mapping[str, Any], key: str) -> Figure:
     columns = [f"{told['name']}: {told['said']}" for told in one[key]]
     return images(title, columns, [("", list(unpack(one["images"][key], SMALL)))])
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

@@ -7,7 +7,7 @@ from typing import Any
 
 from trompe.core.types import Levels
 from trompe.data import load
-from trompe.experiments.figures import Strip, histograms, images, strips
+from trompe.experiments.figures import Strip, histograms, images, percent, strips
 from trompe.experiments.joint import (
     CLASSIC,
     LEARNED,
@@ -156,17 +156,13 @@ def figures(data: Data) -> list[Figure]:
     return [
         *(histograms(f"log p(x) in nats a pixel, {kind}, one model", list(first[kind]["densities"].items()))
           for kind in ("lda", "flow")),
-        strips("Fooling images made without it in mind that p(x) accepts", rows("energy-static"), _percent,
+        strips("Fooling images made without it in mind that p(x) accepts", rows("energy-static"), percent,
                (0.05, "as many as it refuses of real ones")),
-        strips("Classes with an image at 99 % that p(x) accepts, attacker aware", rows("energy-fooled"), _percent),
+        strips("Classes with an image at 99 % that p(x) accepts, attacker aware", rows("energy-fooled"), percent),
         images("Images that get past p(x), one seed", digits, shown("energy")),
-        strips("Classes with an image at 99 % that p(x | y) accepts, attacker aware", rows("logit-fooled"), _percent),
+        strips("Classes with an image at 99 % that p(x | y) accepts, attacker aware", rows("logit-fooled"), percent),
         images("Images that get past p(x | y), one seed", digits, shown("logit")),
     ]  # fmt: skip
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

@@ -11,7 +11,7 @@ import torch
 from trompe.core.numerics import from_levels
 from trompe.core.types import Classwise, Images, Levels, Outputs
 from trompe.data import load
-from trompe.experiments.figures import Line, Strip, curves, images, strips
+from trompe.experiments.figures import Line, Strip, curves, images, percent, strips
 from trompe.experiments.joint import (
     CLASSIC,
     FALSE_ALARMS,
@@ -184,15 +184,11 @@ def figures(data: Data) -> list[Figure]:
         curves("log p(x) in nats a pixel of test images made fainter (three models of each kind)", lines("median"),
                "{:.1f}".format, over="contrast, as a share of their own"),
         strips("Share of test images that are less likely than a black one, one dot a model",
-               [Strip(kind, tuple(one[kind]["black"] for one in seeds)) for kind in CLASSIC], _percent),
+               [Strip(kind, tuple(one[kind]["black"] for one in seeds)) for kind in CLASSIC], percent),
         images("Images that get past p(x), one seed", digits, shown),
-        curves("Share of them that a guard of both sides accepts", lines("both"), _percent,
+        curves("Share of them that a guard of both sides accepts", lines("both"), percent,
                over="contrast, as a share of their own"),
     ]  # fmt: skip
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

@@ -43,6 +43,26 @@ class Line:
     points: Sequence[Sequence[float]]
 
 
+def percent(value: float) -> str:
+    """A share in whole percent.
+
+    Example:
+        >>> percent(0.25)
+        '25 %'
+    """
+    return f"{100.0 * value:.0f} %"
+
+
+def power(value: float) -> str:
+    """What a logarithm to the base 10 is of, in whole numbers.
+
+    Example:
+        >>> power(3.0)
+        '1,000'
+    """
+    return f"{10.0**value:,.0f}"
+
+
 def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] | None = None) -> Figure:
     """Every value as a dot, their mean and its 95 % interval above it, and a line to hold them against.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.experiments.families import FAMILIES, NETWORKS, error, lesson, made
-from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.figures import Strip, images, percent, strips
 from trompe.experiments.nouns import (
     Answer,
     Claim,
@@ -127,10 +127,10 @@ def figures(data: Data) -> list[Figure]:
              list(unpack(own[family][0]["images"], (1, 28, 28)))) for family in families]  # fmt: skip
     return [
         strips(
-            "Share of classes with an image at 99 % or more, one dot a model", shares, _percent, (0.9, "nine in ten")
+            "Share of classes with an image at 99 % or more, one dot a model", shares, percent, (0.9, "nine in ten")
         ),
         looks(models),
-        strips(f"Error on {_TESTED:,} test images", wrong, _percent),
+        strips(f"Error on {_TESTED:,} test images", wrong, percent),
         images("The strongest image of every digit by random squares", models[0]["labels"], told),
     ]
 
@@ -161,10 +161,6 @@ def middle(firsts: Sequence[int | None]) -> int | None:
     """The upper median of numbers of which those beyond the budget are not known; None where it is one of these."""
     known = sorted(first for first in firsts if first is not None)
     return known[len(firsts) // 2] if len(firsts) // 2 < len(known) else None
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

@@ -1,6 +1,5 @@
 """ImageNet's classes, CPPN encoding: how sure is a network of regular images, beside noise and photographs?"""
 
-import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -64,8 +63,7 @@ def units(effort: Effort, seeds: range) -> list[Unit]:
     found = [Unit(f"run-{seed:02d}", partial(pair, seed=seed, effort=effort), _needs(seed, effort)) for seed in seeds]
     if effort.images is None:
         return found
-    name = hashlib.sha256(str(effort.images.resolve()).encode()).hexdigest()[:8]
-    return [*found, Unit(f"photographs-{name}", partial(photographed, images=effort.images))]
+    return [*found, Unit(effort.photographs, partial(photographed, images=effort.images))]
 
 
 def _needs(seed: int, effort: Effort) -> frozenset[str]:

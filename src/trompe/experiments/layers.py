@@ -14,7 +14,7 @@ from trompe.core.numerics import from_levels
 from trompe.core.types import Levels
 from trompe.data import load
 from trompe.experiments.families import error, lesson, made
-from trompe.experiments.figures import Strip, strips
+from trompe.experiments.figures import Strip, percent, strips
 from trompe.experiments.joint import answers, attack, fooled
 from trompe.experiments.nouns import (
     Answer,
@@ -131,13 +131,9 @@ def figures(data: Data) -> list[Figure]:
         ]
 
     return [
-        strips("Share of images that are nearest to their class, layer by layer", rows("nearest"), _percent),
+        strips("Share of images that are nearest to their class, layer by layer", rows("nearest"), percent),
         strips("Their mean correlation with their class", rows("cosine"), "{:.1f}".format),
     ]
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

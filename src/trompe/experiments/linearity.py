@@ -13,7 +13,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Images
 from trompe.experiments.bounded import Mixed, tanh
 from trompe.experiments.families import Lesson, error, lesson, made, network
-from trompe.experiments.figures import Line, Strip, curves, strips
+from trompe.experiments.figures import Line, Strip, curves, percent, strips
 from trompe.experiments.nouns import (
     Answer,
     Claim,
@@ -156,7 +156,7 @@ def figures(data: Data) -> list[Figure]:
         _curves("Confidence in a noise image times a number", models, "odds"),
         strips(
             "Share of noise images, times a million, at 99 % or more; one dot a model",
-            [Strip(name, tuple(one[name]["far"] for one in models)) for name in KINDS], _percent,
+            [Strip(name, tuple(one[name]["far"] for one in models)) for name in KINDS], percent,
         ),
         _curves("The same, each image cut back to the range of an image", models, "cut"),
     ]  # fmt: skip
@@ -169,10 +169,6 @@ def _curves(title: str, models: list[Any], key: str) -> Figure:
         for name in KINDS
     ]
     return curves(f"{title} (median of 100; three models of each kind)", lines, say_confidence, over="times the image")
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

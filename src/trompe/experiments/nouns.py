@@ -1,5 +1,6 @@
 """The nouns of a reproduction: what is claimed, what is measured, what is said of it."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -182,6 +183,12 @@ class Effort:
     def describe(self) -> dict[str, Any]:
         """JSON-ready."""
         return {"size": self.size, "seeds": self.seeds, "images": str(self.images.resolve()) if self.images else None}
+
+    @property
+    def photographs(self) -> str:
+        """What units about the user's images are called, the same for the same folder; empty where there are none."""
+        folder = str(self.images.resolve()) if self.images else ""
+        return f"photographs-{hashlib.sha256(folder.encode()).hexdigest()[:8]}" if folder else ""
 
     @classmethod
     def restore(cls, told: Mapping[str, Any]) -> Self:

@@ -15,7 +15,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Images, Target
 from trompe.data import load
 from trompe.experiments.families import lesson, made
-from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.figures import Strip, images, percent, strips
 from trompe.experiments.joint import attack, fooled, generative
 from trompe.experiments.nouns import (
     Answer,
@@ -223,14 +223,10 @@ def figures(data: Data) -> list[Figure]:
     shown = [(kind, list(unpack(seeds[0][kind]["images"], (1, 28, 28)))) for kind in KINDS]
     many = [Strip(kind, tuple(one[kind]["many"] for one in seeds)) for kind in ("linear", "radial basis")]
     return [
-        strips("Classes at 99 % after one step from noise or from a natural image of another digit", rows, _percent),
+        strips("Classes at 99 % after one step from noise or from a natural image of another digit", rows, percent),
         images("Noise after one step towards every digit, one seed", [str(digit) for digit in range(10)], shown),
-        strips("Classes at 99 % after 60 steps from noise", many, _percent),
+        strips("Classes at 99 % after 60 steps from noise", many, percent),
     ]
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

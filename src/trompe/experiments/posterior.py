@@ -7,7 +7,7 @@ from typing import Any
 
 from trompe.core.types import Target
 from trompe.experiments.families import error, lesson, made
-from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.figures import Strip, images, percent, strips
 from trompe.experiments.joint import (
     CLASSIC,
     LEARNED,
@@ -110,15 +110,11 @@ def figures(data: Data) -> list[Figure]:
             for key in ("fooled", "noise", "error")}  # fmt: skip
     shown = [(kind, list(unpack(seeds[0][kind]["images"], (1, 28, 28)))) for kind in KINDS]
     return [
-        strips("Share of the ten classes with an image at 99 % or more, one dot a model", rows["fooled"], _percent),
+        strips("Share of the ten classes with an image at 99 % or more, one dot a model", rows["fooled"], percent),
         images("Such images of one seed, climbed from noise", [str(digit) for digit in range(10)], shown),
-        strips("Share of noise images at 99 % or more for some class", rows["noise"], _percent),
-        strips("The other half: errors on 1,000 test images", rows["error"], _percent),
+        strips("Share of noise images at 99 % or more for some class", rows["noise"], percent),
+        strips("The other half: errors on 1,000 test images", rows["error"], percent),
     ]
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

@@ -1,6 +1,5 @@
 """The paper's one retraining on ImageNet, by its protocol, on a stand-in: clothes and a small AlexNet."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -87,11 +86,10 @@ def units(effort: Effort, seeds: range) -> list[Unit]:
     found = [Unit(f"loop-{seed:02d}", partial(repeat, seed=seed, effort=effort)) for seed in seeds]
     if effort.images is None:
         return found
-    name = hashlib.sha256(str(effort.images.resolve()).encode()).hexdigest()[:8]
     return [
         *found,
         *(
-            Unit(f"photographs-{name}-{seed:02d}", partial(repeat, seed=seed, effort=effort, images=effort.images))
+            Unit(f"{effort.photographs}-{seed:02d}", partial(repeat, seed=seed, effort=effort, images=effort.images))
             for seed in seeds
         ),
     ]

@@ -10,7 +10,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Target
 from trompe.data import Split, load
 from trompe.experiments.families import LABELS
-from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.figures import Strip, images, percent, power, strips
 from trompe.experiments.joint import answers, own_images
 from trompe.experiments.nouns import (
     Answer,
@@ -20,11 +20,10 @@ from trompe.experiments.nouns import (
     Experiment,
     Figure,
     Measured,
-    Prediction,
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, few
+from trompe.experiments.reasons import MODEL, few, guess
 from trompe.experiments.runs import forget, pictures, searched, unpack
 from trompe.experiments.shallow import costs, middle, reached
 from trompe.experiments.sizes import FORMS, GENERATIVES, KINDS, dressed, shape
@@ -37,33 +36,29 @@ _ITERATIONS = {"vae": 1000, "network": 300}
 _LOOKS = 1000
 
 
-def _guess(text: str) -> Prediction:
-    return Prediction(text, "2026-11-21", seen=False)
-
-
 CLAIMS = (
     Claim(
         "gap", "From 7 to 28 pixels generative classifiers fall further behind: their errors, less a network's, grow.",
         "direction", MODEL, "", _SAID, 0.0, scale="share",
-        prediction=_guess("Further behind: more pixels are more to be explained, and few of them tell the class."),
+        prediction=guess("Further behind: more pixels are more to be explained, and few of them tell the class."),
     ),
     Claim(
         "colour", "A colour that tells nothing costs generative classifiers more errors than it costs the network.",
         "direction", MODEL, "", _SAID, 0.0, scale="share",
-        prediction=_guess("A density has to explain the colour; a network may overlook it."),
+        prediction=guess("A density has to explain the colour; a network may overlook it."),
     ),
     Claim(
         "fooled", "At every size generative classifiers have an image at 99 % for nine classes in ten.", "shape",
-        MODEL, "", "asked here", 0.9, scale="share", prediction=_guess("Large or small, their posterior is fooled."),
+        MODEL, "", "asked here", 0.9, scale="share", prediction=guess("Large or small, their posterior is fooled."),
     ),
     Claim(
         "cheaper", "They take fewer looks at 28 pixels than at 7, in the geometric mean over classes.", "direction",
         MODEL, "", "asked here", 0.0,
-        prediction=_guess("Log-odds are sums over pixels: the same share of an image is worth more of them."),
+        prediction=guess("Log-odds are sums over pixels: the same share of an image is worth more of them."),
     ),
     Claim(
         "looks", "In colour they take fewer looks than the network.", "direction", MODEL, "", "asked here", 0.0,
-        prediction=_guess("Their log-odds are the larger ones, so that a step to certainty is the smaller."),
+        prediction=guess("Their log-odds are the larger ones, so that a step to certainty is the smaller."),
     ),
 )  # fmt: skip
 
@@ -134,18 +129,10 @@ def figures(data: Data) -> list[Figure]:
     looks = [Strip(f"{kind}, {form}", tuple(middle(one[form][kind]["looks"]) for one in seeds)) for kind, form in told]
     shown = [(f"{kind}, {form}", list(unpack(seeds[0][form][kind]["images"], shape(form)))) for kind, form in told]
     return [
-        strips("Share of test images that are named wrongly, one dot a model", wrongly, _percent),
-        strips("Looks to 99 % by random squares, in the geometric mean over classes", looks, _power),
+        strips("Share of test images that are named wrongly, one dot a model", wrongly, percent),
+        strips("Looks to 99 % by random squares, in the geometric mean over classes", looks, power),
         images("The strongest images by random squares, of one seed", LABELS, shown),
     ]
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
-
-
-def _power(value: float) -> str:
-    return f"{10.0**value:,.0f}"
 
 
 EXPERIMENT = Experiment(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trompe.experiments.chains import MAKERS
-from trompe.experiments.figures import Strip, histograms, strips
+from trompe.experiments.figures import Strip, histograms, percent, power, strips
 from trompe.experiments.gibberish import TESTED, asked, behind, evolved, told
 from trompe.experiments.grammar import LENGTH, TAGS, impossible, sentences
 from trompe.experiments.joint import FALSE_ALARMS
@@ -153,18 +153,18 @@ def figures(data: Data) -> list[Figure]:
     looks = [Strip(kind, tuple(middle(one[kind]["looks"]) for one in seeds)) for kind in MAKERS]
     errors = [Strip(kind, tuple(one[kind]["error"] for one in seeds)) for kind in MAKERS]
     return [
-        strips("Share of impossible rows of tags with eight words at 99 % or more", sure, _percent,
+        strips("Share of impossible rows of tags with eight words at 99 % or more", sure, percent,
                (0.9, "nine in ten")),
-        strips("Share of rows of words whose best row of tags has 99 % or more", known, _percent),
+        strips("Share of rows of words whose best row of tags has 99 % or more", known, percent),
         _table("What an HMM is surest of, in eight words", first["paths"], first["kinds"]["HMM"]),
-        strips("Share of rows of words that p(x) accepts", let_by, _percent, (FALSE_ALARMS, "as many as it refuses")),
+        strips("Share of rows of words that p(x) accepts", let_by, percent, (FALSE_ALARMS, "as many as it refuses")),
         histograms("log p(x) in nats, one HMM", list(guarded[0]["densities"].items())),
         strips("Share of impossible rows of tags at 99 % that p(x) accepts, attacker aware", _halves("", guarded),
-               _percent, (0.9, "nine in ten")),
+               percent, (0.9, "nine in ten")),
         _table("What an HMM is surest of where p(x) is asked", first["paths"], first["kinds"]["HMM"]["guarded"]),
-        strips("Looks to 99 %, in the geometric mean over rows of tags", looks, _power),
+        strips("Looks to 99 %, in the geometric mean over rows of tags", looks, power),
         strips(f"The other half: wrong tags in {TESTED:,} sentences", errors, _percents),
-        strips("Words that may have the tag that is named, of all words in rows found at 99 %", _fits(seeds), _percent),
+        strips("Words that may have the tag that is named, of all words in rows found at 99 %", _fits(seeds), percent),
     ]  # fmt: skip
 
 
@@ -201,16 +201,8 @@ def _table(title: str, paths: Sequence[str], one: Mapping[str, Any]) -> Figure:
     )  # fmt: skip
 
 
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
-
-
 def _percents(value: float) -> str:
     return f"{100.0 * value:.1f} %"
-
-
-def _power(value: float) -> str:
-    return f"{10.0**value:,.0f}"
 
 
 EXPERIMENT = Experiment(

@@ -12,7 +12,7 @@ from trompe.core.numerics import from_levels
 from trompe.core.types import Levels, Target
 from trompe.data import load
 from trompe.experiments.families import LABELS, Lesson, error, made
-from trompe.experiments.figures import Strip, images, strips
+from trompe.experiments.figures import Strip, images, percent, power, strips
 from trompe.experiments.joint import LEVEL, answers, certain
 from trompe.experiments.nouns import (
     Answer,
@@ -22,13 +22,12 @@ from trompe.experiments.nouns import (
     Experiment,
     Figure,
     Measured,
-    Prediction,
     Question,
     Unit,
 )  # fmt: skip
 from trompe.experiments.patches import bag, even_lesson, parts, shuffled
 from trompe.experiments.reading import readers
-from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
+from trompe.experiments.reasons import MODEL, few, guess, scikit
 from trompe.experiments.runs import forget, pack, searched, unpack
 from trompe.measure.readers import Readability, readable_range, reads_by
 from trompe.run import Run
@@ -43,42 +42,38 @@ KINDS: Mapping[str, Callable[[Lesson], Target]] = {
 SHALLOW = ("bag of words", "parts")
 
 
-def _guess(text: str) -> Prediction:
-    return Prediction(text, WRITTEN, seen=False)
-
-
 CLAIMS = (
     Claim(
         "bag-shuffled", "A bag of visual words names 99 of 100 digits as before when their patches are shuffled.",
         "shape", MODEL, "", "the discussion: visual bags of words", 0.99, scale="share",
-        prediction=_guess("By construction: a bag has no places."),
+        prediction=guess("By construction: a bag has no places."),
     ),
     Claim(
         "parts-shuffled", "Of a model of parts that is true of fewer digits.", "direction", MODEL, "",
         "the discussion: deformable parts", 0.0, scale="share",
-        prediction=_guess("Its root and its parts know where they belong."),
+        prediction=guess("Its root and its parts know where they belong."),
     ),
     Claim(
         "bag-fooled", "A bag of visual words has an image at 99 % for nine classes in ten.", "shape", MODEL, "",
         "the discussion: visual bags of words", 0.9, scale="share",
-        prediction=_guess("Fooled like a linear classifier, which it is."),
+        prediction=guess("Fooled like a linear classifier, which it is."),
     ),
     Claim(
         "parts-fooled", "So has a model of parts.", "shape", MODEL, "", "the discussion: deformable parts", 0.9,
-        scale="share", prediction=_guess("Geometry is no immunity."),
+        scale="share", prediction=guess("Geometry is no immunity."),
     ),
     Claim(
         "looks", "A model of parts takes more looks than a network, in the geometric mean over classes.", "direction",
-        MODEL, "", "asked here", 0.0, prediction=_guess("Geometry raises the looks."),
+        MODEL, "", "asked here", 0.0, prediction=guess("Geometry raises the looks."),
     ),
     Claim(
         "unread", "In nine of ten of their images, where they first reach 99 %, no reader sees the class.", "shape",
-        MODEL, "", "asked here", 0.9, scale="share", prediction=_guess("They are nonsense, as a network's are."),
+        MODEL, "", "asked here", 0.9, scale="share", prediction=guess("They are nonsense, as a network's are."),
     ),
     Claim(
         "worse", "Both name more test images wrongly than a network does.", "direction", MODEL, "",
         "the discussion: worse than convolutional networks", 0.0, scale="share",
-        prediction=_guess("That is why networks took their place."),
+        prediction=guess("That is why networks took their place."),
     ),
 )  # fmt: skip
 
@@ -183,22 +178,14 @@ def figures(data: Data) -> list[Figure]:
     looks = [Strip(kind, tuple(middle(one[kind]["looks"]) for one in seeds)) for kind in KINDS]
     told = [(kind, list(unpack(seeds[0][kind]["images"], (1, 28, 28)))) for kind in KINDS]
     return [
-        strips("Share of digits named as before when their sixteen patches are shuffled", rows("same"), _percent),
-        strips("Share of classes with an image at 99 % or more, one dot a model", rows("fooled"), _percent),
-        strips("Looks to 99 % by random squares, in the geometric mean over classes", looks, _power),
+        strips("Share of digits named as before when their sixteen patches are shuffled", rows("same"), percent),
+        strips("Share of classes with an image at 99 % or more, one dot a model", rows("fooled"), percent),
+        strips("Looks to 99 % by random squares, in the geometric mean over classes", looks, power),
         images("The first images at 99 % by random squares; black where there is none", LABELS, told),
-        strips("Share of these images in which no reader sees the class", rows("unread"), _percent),
-        strips(f"The other half: errors on {_TESTED:,} test images", rows("error"), _percent),
-        strips("Share of test images that are named at 99 % or more", rows("real"), _percent),
+        strips("Share of these images in which no reader sees the class", rows("unread"), percent),
+        strips(f"The other half: errors on {_TESTED:,} test images", rows("error"), percent),
+        strips("Share of test images that are named at 99 % or more", rows("real"), percent),
     ]
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
-
-
-def _power(value: float) -> str:
-    return f"{10.0**value:,.0f}"
 
 
 EXPERIMENT = Experiment(

@@ -9,7 +9,7 @@ import torch
 
 from trompe.core.seeds import Stream
 from trompe.core.tokens import TokenSpec
-from trompe.experiments.figures import Strip, strips
+from trompe.experiments.figures import Strip, percent, strips
 from trompe.experiments.joint import LEVEL, answers
 from trompe.experiments.nouns import (
     Answer,
@@ -133,9 +133,9 @@ def figures(data: Data) -> list[Figure]:
     ]
     first = next(iter(data.values()))
     return [
-        strips("Share of topics with meaningless words at 99 % or more", shares, _percent),
-        strips("Share of twenty random words at 99 % or more", _rows(seeds, "random"), _percent),
-        strips("The other half: errors on sayings kept back", _rows(seeds, "error"), _percent),
+        strips("Share of topics with meaningless words at 99 % or more", shares, percent),
+        strips("Share of twenty random words at 99 % or more", _rows(seeds, "random"), percent),
+        strips("The other half: errors on sayings kept back", _rows(seeds, "error"), percent),
         _table(first["topics"], first["kinds"]["bag of words"]),
     ]
 
@@ -155,10 +155,6 @@ def _table(topics: list[str], one: Mapping[str, Any]) -> Figure:
     )
     text = "; ".join(f"{topic}: {words} ({value:+.1f})" for topic, words, value in rows)
     return Figure(title, f'<div class="wide"><table>{cells}</table></div>', f"{title}, with log-odds. {text}.")
-
-
-def _percent(value: float) -> str:
-    return f"{100.0 * value:.0f} %"
 
 
 EXPERIMENT = Experiment(

@@ -70,17 +70,18 @@ class Archive(Generic[G]):
         won = (~(value <= old.value)).nonzero().flatten()  # what is no number is among them, to be refused
         if not len(won):
             return _nothing(candidates.take(won))
-        self._check(value[won], bids, candidates)
+        highest = value[won]
+        self._check(highest, bids, candidates)
         best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
         rows, row = best.unique(return_inverse=True)
         winners = candidates.take(rows)
-        first_niche, first_level, first_candidate = self._first_crossings(bids.value, value, won)
+        first_niche, first_level, first_candidate = self._first_crossings(bids.value, highest, won)
         first_rows, first_row = first_candidate.unique(return_inverse=True)
         firsts = candidates.take(first_rows)
-        self._seat(won, row, value[won], winners)
+        self._seat(won, row, highest, winners)
         old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
         return Wins(
-            won, row, value[won], winners, first_niche, first_level, first_row,
+            won, row, highest, winners, first_niche, first_level, first_row,
             bids.value[first_candidate, first_niche], firsts,
         )  # fmt: skip
 
@@ -118,7 +119,7 @@ class Archive(Generic[G]):
 
         Only a niche that is taken over can reach one.
         """
-        new = (highest[won].unsqueeze(1) >= self._thresholds) & (self.elites.crossed[won] < 0)
+        new = (highest.unsqueeze(1) >= self._thresholds) & (self.elites.crossed[won] < 0)
         which, level = new.nonzero().unbind(1)
         niche = won[which]
         if not len(niche):
