@@ -415,6 +415,8 @@ def test_a_folder_of_folders_is_split_once_and_for_all(tmp_path):
 def test_folders_that_cannot_be_learnt_from_are_refused(tmp_path):
     with pytest.raises(BadInput, match="at least two folders"):
         load_folder(write_folder(tmp_path / "one", labels=LABELS[:1]))
+    with pytest.raises(BadInput, match=r"--images .*at least two folders"):  # before anything of the page is measured
+        retrain_imagenet.units(Effort(images=tmp_path / "one"), range(1))
     with pytest.raises(BadInput, match="fewer of below, left, right"):
         load_folder(write_folder(tmp_path / "few", 2))
     grey = write_folder(tmp_path / "grey", 3)
@@ -427,9 +429,12 @@ def test_folders_that_cannot_be_learnt_from_are_refused(tmp_path):
     bare = tmp_path / "bare"
     (bare / "a").mkdir(parents=True)
     (bare / "b").mkdir()
-    with pytest.raises(DataError, match="expected images"):
-        load_folder(bare)
-    (bare / "a" / "x.png").write_bytes(b"no image")
+    with pytest.raises(BadInput, match=r"--images .*: expected at least 3 images of each class; got fewer of a, b"):
+        load_folder(bare, option="--images")
+    with pytest.raises(DataError, match="a folder that can be read"):
+        load_folder(tmp_path / "nowhere")
+    for place in ("a/x.png", "a/y.png", "a/z.png", "b/x.png", "b/y.png", "b/z.png"):
+        (bare / place).write_bytes(b"no image")
     with pytest.raises(DataError, match="can be read"):
         load_folder(bare)
 

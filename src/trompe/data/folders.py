@@ -67,7 +67,7 @@ def read_photographs(
     Raises:
         DataError: There is no image, an image cannot be read, or a folder's name is no label.
     """
-    found = _files(folder, labels)
+    found = image_files(folder, labels)
     if not found:
         raise DataError(
             expected=f"images ({', '.join(ENDINGS[:4])}, ...), or one folder of them for each label",
@@ -88,7 +88,12 @@ def read_photographs(
     return Photographs(images, torch.tensor([column for _, column in found]), tuple(path for path, _ in found))
 
 
-def _files(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
+def image_files(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
+    """Every image file in a folder, in order of its path, and the place of its label; -1 where it is not known.
+
+    Raises:
+        DataError: The folder cannot be read, or a folder's name in it is no label.
+    """
     try:
         parts = sorted(folder.iterdir())
     except OSError as cause:

@@ -1,5 +1,6 @@
 """A folder of labelled images as a data set: one folder a class, split once and for all."""
 
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from trompe.core.check import check_name
 from trompe.core.errors import BadInput, DataError
 from trompe.core.seeds import Stream
 from trompe.data.dataset import NAMES, Dataset, Split, load
-from trompe.data.folders import ENDINGS, Photographs, read_photographs
+from trompe.data.folders import ENDINGS, Photographs, image_files, read_photographs
 
 _LEAST = 3
 """Images a class: one to train on, one to choose on, one to test on."""
@@ -33,7 +34,7 @@ def load_any(name: str, shape: tuple[int, int, int] | None = None) -> Dataset:
     return load_folder(Path(name), shape)
 
 
-def load_folder(folder: Path, shape: tuple[int, int, int] | None = None) -> Dataset:
+def load_folder(folder: Path, shape: tuple[int, int, int] | None = None, option: str = "--data") -> Dataset:
     """A folder of labelled images as a data set, its classes named after the folders in it, in alphabetical order.
 
     Of each class a tenth of the images is to choose on, a tenth to test on (at least one each), the others to train
@@ -42,22 +43,50 @@ def load_folder(folder: Path, shape: tuple[int, int, int] | None = None) -> Data
     Args:
         folder: With one folder for each class in it.
         shape: Channels, height, width to bring images to; by default those of the first one, grey or colour.
+        option: Of the command, that named it.
 
     Raises:
-        BadInput: Fewer than two classes, fewer than three images of one, or images that are all of one grey.
+        BadInput: As for `check_folder`, or images that are all of one grey.
         DataError: An image cannot be read.
     """
-    labels = tuple(sorted(part.name for part in folder.iterdir() if part.is_dir() and not part.name.startswith(".")))
-    if len(labels) < 2:
-        raise _refused(folder, "at least two folders of images, one a class", str(len(labels)))
+    labels = check_folder(folder, option)
     found = read_photographs(folder, labels, shape or _first_shape(folder))
-    few = [label for i, label in enumerate(labels) if int((found.classes == i).sum()) < _LEAST]
-    if few:
-        raise _refused(folder, f"at least {_LEAST} images of each class", f"fewer of {', '.join(few[:12])}")
     if int(found.images.amin()) == int(found.images.amax()):
-        raise _refused(folder, "images that differ", "one grey everywhere")
+        raise _refused(folder, "images that differ", "one grey everywhere", option)
     parts = _parts(found)
     return Dataset(str(folder), labels, *(Split(found.images[rows], found.classes[rows]) for rows in parts))
+
+
+def check_folder(folder: Path, option: str = "--data") -> tuple[str, ...]:
+    """That a folder can be learnt from, as far as can be told without opening an image.
+
+    Args:
+        folder: With one folder for each class in it.
+        option: Of the command, that named it.
+
+    Returns:
+        The names of the classes, in alphabetical order.
+
+    Raises:
+        BadInput: Fewer than two classes, or fewer than three images of one.
+        DataError: The folder cannot be read.
+    """
+    try:
+        labels = tuple(sorted(part.name for part in folder.iterdir() if part.is_dir() and part.name[0] != "."))
+    except OSError as cause:
+        raise DataError(
+            expected="a folder that can be read",
+            got=cause.strerror or str(cause),
+            where=f"{option} {folder}",
+            do="Name a folder with a folder a class.",
+        ) from cause
+    if len(labels) < 2:
+        raise _refused(folder, "at least two folders of images, one a class", str(len(labels)), option)
+    counts = Counter(column for _, column in image_files(folder, labels))
+    few = [label for i, label in enumerate(labels) if counts[i] < _LEAST]
+    if few:
+        raise _refused(folder, f"at least {_LEAST} images of each class", f"fewer of {', '.join(few[:12])}", option)
+    return labels
 
 
 def _parts(found: Photographs) -> list[torch.Tensor]:
@@ -73,17 +102,15 @@ def _parts(found: Photographs) -> list[torch.Tensor]:
 
 
 def _first_shape(folder: Path) -> tuple[int, int, int]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    if not paths:
-        raise DataError(expected="images", got="none", where=f"--data {folder}", do="Put them into a folder a class.")
+    first = min(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     try:
-        with Image.open(paths[0]) as image:
+        with Image.open(first) as image:
             return (1 if image.mode in ("1", "L", "I;16", "I", "F") else 3, image.height, image.width)
     except (OSError, UnidentifiedImageError) as cause:
         raise DataError(
-            expected="an image that can be read", got=str(cause), where=str(paths[0]), do="Remove or repair the file."
+            expected="an image that can be read", got=str(cause), where=str(first), do="Remove or repair the file."
         ) from cause
 
 
-def _refused(folder: Path, expected: str, got: str) -> BadInput:
-    return BadInput(expected=expected, got=got, where=f"--data {folder}", do="Name a folder with a folder a class.")
+def _refused(folder: Path, expected: str, got: str, option: str) -> BadInput:
+    return BadInput(expected=expected, got=got, where=f"{option} {folder}", do="Name a folder with a folder a class.")

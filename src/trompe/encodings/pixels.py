@@ -15,6 +15,8 @@ from trompe.core.types import Images
 
 _SAME = 1e-10
 """Parents whose genes are closer than this have nothing to cross."""
+_CHUNK = 1 << 17
+"""Genes of each of two parents that are crossed at a time: all that is computed on the way stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -161,15 +163,22 @@ class Pixels:
         crossed = (stream.branch("pairs").uniform(len(genes) // 2) < self.settings.crossover_rate).nonzero().flatten()
         if not len(crossed):
             return children
-        first, second = genes[2 * crossed].to(torch.float64), genes[2 * crossed + 1].to(torch.float64)
-        spread = stream.branch("spread").uniform(2, *first.shape)
-        low, high = simulated_binary(first, second, spread[0], self.settings.crossover_index)
-        swap = spread[1] < 0.5
-        differ = (first - second).abs() > _SAME
-        rest = torch.full_like(first, 0.5) if self.settings.equal_becomes_grey else first
-        children[2 * crossed] = torch.where(differ, torch.where(swap, high, low), rest).to(torch.float32)
-        children[2 * crossed + 1] = torch.where(differ, torch.where(swap, low, high), rest).to(torch.float32)
+        spread, swap = stream.branch("spread").uniform(2, len(crossed), genes.shape[1])
+        few = max(1, _CHUNK // genes.shape[1])
+        for pairs, *drawn in zip(crossed.split(few), spread.split(few), swap.split(few), strict=True):
+            children[2 * pairs], children[2 * pairs + 1] = self._of_two(genes[2 * pairs], genes[2 * pairs + 1], *drawn)
         return children
+
+    def _of_two(self, one: Tensor, other: Tensor, spread: Tensor, swap: Tensor) -> tuple[Tensor, Tensor]:
+        """Both children of each pair of parents."""
+        first, second = one.to(torch.float64), other.to(torch.float64)
+        low, high = simulated_binary(first, second, spread, self.settings.crossover_index)
+        swapped, differ = swap < 0.5, (first - second).abs() > _SAME
+        rest = torch.full_like(first, 0.5) if self.settings.equal_becomes_grey else first
+        return (
+            torch.where(differ, torch.where(swapped, high, low), rest).to(torch.float32),
+            torch.where(differ, torch.where(swapped, low, high), rest).to(torch.float32),
+        )
 
 
 def polynomial_step(uniform: Float64[Tensor, " m"], index: float) -> Float64[Tensor, " m"]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from trompe.core.numerics import level_odds, say_confidence
 from trompe.data import Dataset, Split, load
-from trompe.data.labelled import load_folder
+from trompe.data.labelled import check_folder, load_folder
 from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.nouns import NO_PHOTOGRAPHS, Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.runs import pack, short_of, unpack
@@ -82,10 +82,15 @@ def few(data: Dataset, per_class: int) -> Dataset:
 
 
 def units(effort: Effort, seeds: range) -> list[Unit]:
-    """One retraining a seed; and one a seed on photographs, where there are any."""
+    """One retraining a seed; and one a seed on photographs, where there are any.
+
+    Raises:
+        BadInput: The folder of photographs holds fewer than two classes, or fewer than three images of one.
+    """
     found = [Unit(f"loop-{seed:02d}", partial(repeat, seed=seed, effort=effort)) for seed in seeds]
     if effort.images is None:
         return found
+    check_folder(effort.images, "--images")
     return [
         *found,
         *(
@@ -102,7 +107,7 @@ def repeat(folder: Path, seed: int, effort: Effort, images: Path | None = None) 
         BadInput: The folder of photographs holds fewer than two classes, or fewer than three images of one.
         DataError: One of them cannot be read.
     """
-    data = load("fashion-mnist") if images is None else load_folder(images, COLOUR)
+    data = load("fashion-mnist") if images is None else load_folder(images, COLOUR, "--images")
     per_class = effort.pick(20, 400, 1300)
     if images is not None:
         per_class = min(per_class, len(data.train) // len(data.labels))
