@@ -18,6 +18,8 @@ WIDTH = 720
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 200, 24, 30, 34, 34
 _HEIGHT = 300
 _BINS = 80
+_LETTER = 8
+"""Width of a letter, at most."""
 _MARKS = 9
 """Numbers along a logarithmic axis from which on only the powers of ten are written."""
 _SMALL = 64
@@ -173,7 +175,7 @@ def images(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequenc
         columns: Names.
         rows: A name and its images, bytes of shape (channels, height, width), one a column.
     """
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    head = "".join(f'<th scope="col">{escape(name).replace(" %", "&nbsp;%")}</th>' for name in columns)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>' + "".join(_cell(image, f"{name}, {column}")
             for image, column in zip(shown, columns, strict=True)) + "</tr>"
@@ -215,9 +217,14 @@ def _svg(height: float, parts: Sequence[str]) -> str:
 def _ticks(scale: _Scale, say: Say, bottom: float) -> str:
     return "".join(
         f'<path class="rule" d="M{scale(value)} {_TOP}V{bottom}"/>'
-        f'<text x="{scale(value)}" y="{bottom + 18}" text-anchor="middle">{escape(say(value))}</text>'
-        for value in scale.ticks()
+        f'<text x="{_inside(scale(value), words)}" y="{bottom + 18}" text-anchor="middle">{escape(words)}</text>'
+        for value, words in ((value, say(value)) for value in scale.ticks())
     )
+
+
+def _inside(x: float, words: str) -> float:
+    """The middle of words under a place of the axis, moved to where the picture does not cut them off."""
+    return round(min(x, WIDTH - _LETTER * len(words) / 2), 1)
 
 
 def _mark(x: float, words: str, bottom: float) -> str:

@@ -146,7 +146,7 @@ EXPERIMENT = Experiment(
         "An independent re-run of the released code's rules (released LeNet, 5 seeds) had the median at 99.99 % by 200 "
         "generations in 5 of 5 runs; at 50 the worst digit had 95.3 to 98.3 %, and all ten had 99.99 % at generations "
         "142, 163, 167, 195 and, in one run, not by 200. Ours are the first and the second row of what decides.",
-        "Why the worst digit of generation 50 stands lower here: the network, not the rules. A second implementation of "
+        "Why the worst digit of generation 50 stands lower here: networks, not rules. A second implementation of "
         "the rules, in NumPy, gave 53 and 74 % on `lenet-mnist` where ours gave 39 to 61 % (3 runs); 13 LeNets trained "
         "for 2,000 batches in place of 10,000 gave 1 to 52 % (2 runs each), two trained for 5,000 batches 9 to 40 %, "
         "and these two without subtracting the mean image 16 to 64 %. That digit was a 1 or a 7 each time.",

@@ -89,7 +89,7 @@ class Claim:
             return say_odds(value)
         return {
             "share": f"{100.0 * value:.1f} %",
-            "seconds": f"{value:.0f} s",
+            "seconds": f"{value:,.0f} s" if value >= 10.0 else f"{value:.2g} s",
             "log-odds": f"{value:+.2f} log-odds",
         }.get(self.scale, f"{value:.3g}")
 
