@@ -330,7 +330,9 @@ def test_the_closed_form_is_that_of_the_margin():
     """Two classes with weights w and 0: the margin grows by the sum of |w| for each unit of step."""
     module = linear([[1.0, -1.0, 2.0, -2.0], [0.0, 0.0, 0.0, 0.0]])
     wanted = linearity.LEVEL / 6.0
-    assert one_step.closed_form(module, torch.zeros(2, 1, 2, 2)) == pytest.approx(wanted, rel=1e-3)
+    size, shown = one_step.closed_form(module, torch.zeros(2, 1, 2, 2))
+    assert size == pytest.approx(wanted, rel=1e-3)
+    assert torch.equal((shown > 0.0).flatten(1), module[1].weight > module[1].weight.mean(0))
 
 
 def test_one_step_goes_by_the_sign_within_the_range():

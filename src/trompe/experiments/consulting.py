@@ -11,6 +11,7 @@ from trompe.experiments.figures import Strip, histograms, images, percent, strip
 from trompe.experiments.joint import (
     CLASSIC,
     LEARNED,
+    STARTS,
     accepted,
     attack,
     evidence,
@@ -42,7 +43,6 @@ KINDS = (*CLASSIC, "vae", "flow")
 """Those whose density is known; the energy-based model's is known but for a constant."""
 SCORES = ("energy", "logit")
 """Of a generative classifier log p(x), and log p(x, y) of the class that is named."""
-STARTS = ("uniform", "near-black")
 _SHOWN = 200
 
 CLAIMS = (

@@ -26,6 +26,8 @@ ITERATIONS: Mapping[str, int] = {"vae": 1500, "flow": 1000, "energy": 400}
 CLASSIC = ("naive-bayes", "lda", "qda", "kernel-bayes")
 LEARNED = ("vae", "flow", "energy")
 FALSE_ALARMS = 0.05
+STARTS = ("uniform", "near-black")
+"""Of an attack: what resists from one may fall from the other."""
 _IMAGES = 2000
 _CHOSEN = 1000
 

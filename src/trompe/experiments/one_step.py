@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trompe.core.numerics import class_log_odds, from_levels, level_odds, log_odds, quantise
+from trompe.core.numerics import class_log_odds, from_levels, level_odds, log_odds, quantise, say_confidence
 from trompe.core.seeds import Stream
 from trompe.core.types import Images, Target
 from trompe.data import load
 from trompe.experiments.families import lesson, made
 from trompe.experiments.figures import Strip, images, percent, strips
-from trompe.experiments.joint import attack, fooled, generative
+from trompe.experiments.joint import STARTS, attack, fooled, generative
 from trompe.experiments.nouns import (
     Answer,
     Claim,
@@ -98,10 +98,12 @@ def step_all(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
         found[kind] = {name: float((_own(target, step) >= LEVEL).double().mean()) for name, step in steps.items()}
         found[kind]["images"] = pack((steps["noise"] * 255.0).round().to(torch.uint8))
         if kind in ("linear", "radial basis"):
-            levels = attack(folder / kind.replace(" ", "-"), target, seed, ("uniform",), effort.pick(10, 60))
+            levels = attack(folder / kind.replace(" ", "-"), target, seed, STARTS, effort.pick(10, 60))
             found[kind]["many"] = fooled(target, levels)
         if kind == "linear":
-            found[kind]["closed"] = closed_form(target.module, noise)
+            found[kind]["closed"], made_so = closed_form(target.module, noise)
+            found[kind]["closed images"] = pack((made_so * 255.0).round().to(torch.uint8))
+            found[kind]["closed odds"] = _own(target, made_so).tolist()
     return {"kinds": found, "imagenet": _imagenet(seed, effort)}
 
 
@@ -125,18 +127,23 @@ def _own(target: Target, shown: Images) -> Tensor:
         return log_odds(target.judge(shown).logits).diagonal()
 
 
-def closed_form(module: Callable[[Images], Tensor], start: Images) -> float:
-    """How far every pixel has to move for 99 %, in the median over classes, as a share of its range.
+def closed_form(module: Callable[[Images], Tensor], start: Images) -> tuple[float, Images]:
+    """How far every pixel has to move for 99 %, in the median over classes, and the images, cut back to their range.
 
     The way is the sign of a class's weights less those of all classes, so the log-odds along it need no search but for
-    one number; images may leave their range.
+    one number. On the way images may leave their range; those given back are on the 8-bit grid, and may lose by it.
+
+    Returns:
+        A share of a pixel's range, and images of shape (classes, channels, height, width).
     """
     with torch.no_grad():
         base = module(torch.zeros(1, *start.shape[1:]))
         units_ = torch.eye(start[0].numel()).view(-1, *start.shape[1:])
         weights = (module(units_) - base).T  # (classes, pixels): the module is linear
     ways = (weights - weights.mean(0)).sign().view(-1, *start.shape[1:])
-    return median(shortest(_along(module, start[c : c + 1], ways[c : c + 1], c)) for c in range(len(ways)))
+    sizes = [shortest(_along(module, start[c : c + 1], ways[c : c + 1], c)) for c in range(len(ways))]
+    far = start[: len(ways)] + torch.tensor(sizes, dtype=start.dtype).view(-1, 1, 1, 1) * ways
+    return median(sizes), quantise(far.clamp(0.0, 1.0))
 
 
 def _along(module: Callable[[Images], Tensor], start: Images, way: Images, column: int) -> Callable[[float], float]:
@@ -225,7 +232,12 @@ def figures(data: Data) -> list[Figure]:
     return [
         strips("Classes at 99 % after one step from noise or from a natural image of another digit", rows, percent),
         images("Noise after one step towards every digit, one seed", [str(digit) for digit in range(10)], shown),
-        strips("Classes at 99 % after 60 steps from noise", many, percent),
+        images(
+            "Noise moved by the closed form of a linear classifier until it is certain, then cut back to the range",
+            [f"{digit}: {say_confidence(odds)}" for digit, odds in enumerate(seeds[0]["linear"]["closed odds"])],
+            [("linear", list(unpack(seeds[0]["linear"]["closed images"], (1, 28, 28))))],
+        ),
+        strips("Classes at 99 % after 60 steps from each of two starts", many, percent),
     ]
 
 
