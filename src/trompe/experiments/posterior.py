@@ -125,8 +125,8 @@ EXPERIMENT = Experiment(
     seeds=12,
     differences=(
         "Generative classifiers are fitted to 2,000 images each, networks to 1,000 batches of 64.",
-        "One attack for all: gradient ascent from uniform noise and from nearly black, 40 steps a class and start, images "
-        "on the 8-bit grid.",
+        "One attack for all: gradient ascent from uniform noise and from nearly black, 40 steps a class and start, on "
+        "the 8-bit grid.",
         "The autoencoder's density is its evidence bound; the energy-based model's is known but for a constant.",
     ),
     cost="108 classifiers fitted and attacked; about 10 minutes on one core",
