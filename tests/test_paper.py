@@ -136,6 +136,11 @@ def test_the_line_itself_is_agreement_for_a_level_and_none_for_a_difference():
     assert verdict(level, [0.6]).outcome == "undecided"  # one run has no interval
 
 
+def test_no_difference_in_any_unit_is_said_so():
+    found = verdict(DIFFERS, [0.0] * 12)
+    assert (found.outcome, found.reason) == ("undecided", "no difference in any of them")
+
+
 def test_too_few_units_are_taken_back_by_their_chance():
     six = [1.0, 1.1, 0.9, 1.2, 1.0, 1.3]
     assert settle([verdict(DIFFERS, six)])[0].outcome == "reproduces"
@@ -143,7 +148,7 @@ def test_too_few_units_are_taken_back_by_their_chance():
         assert one.interval is not None
         assert one.interval.low > 0.0
         assert (one.outcome, one.chance, one.adjusted) == ("undecided", 2 / 64, 4 / 64)
-        assert "p = 0.062 among the 2 verdicts" in one.reason
+        assert "p = 0.062 among the 2 p-values" in one.reason
 
 
 @pytest.mark.parametrize("claim", [DIFFERS, EQUALS, SEEMS], ids=lambda claim: claim.name)
@@ -524,6 +529,10 @@ def test_transfer_takes_the_weaker_of_both_networks_and_its_own_class():
     assert not found["same"].short
     assert found["nonsense"].values == (half,) * 3  # the third image alone is read by nobody
     assert found["nonsense"].population.endswith("read by a, b")
+    apart = {"m": transferred([sure, sure, half], [10.0, 9.0, 20.0], [5.0, -4.0, -9.0])}
+    assert transfer.measure(apart, Effort())["tuned"].values == (
+        4.0,
+    )  # the other architecture doubts it, no LeNet does
     unread = {name: {**one, "reads": [], "readers": []} for name, one in data.items()}
     assert transfer.measure(unread, Effort())["nonsense"].missing == reading.NO_READERS
     unsure = {"m": {**transferred([half], [20.0], [-9.0]), "reads": [[0], [0]]}}
@@ -661,9 +670,10 @@ def test_gradient_ascent_compares_each_setting_with_the_plain_one():
     found = gradient_ascent.measure({"a": one, "b": one}, Effort())
     assert found["certain"].values == (12.0, 12.0)
     assert [found[f"{name}-lower"].values[0] for name in ("l2", "blur", "sparse")] == [2.0, -1.0, 0.0]
-    assert found["recognisable"].missing == reading.NO_READERS
+    kinds = ("unrecognisable", "l2-recognisable", "blur-recognisable", "sparse-recognisable")
+    assert [found[kind].missing for kind in kinds] == [reading.NO_READERS] * 4
     told = {**one, "read": {**dict.fromkeys(odds, ALL), gradient_ascent.PLAIN: HALF}}
-    assert gradient_ascent.measure({"a": told}, Effort())["recognisable"].values == (0.5,)
+    assert [gradient_ascent.measure({"a": told}, Effort())[kind].values for kind in kinds] == [(0.5,)] * 4
     cut = gradient_ascent.measure({"a": {**one, "steps": 60}}, Effort())
     assert cut["certain"].short == "60 steps where the paper takes 500 to 1,500"
 

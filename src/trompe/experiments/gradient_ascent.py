@@ -33,8 +33,17 @@ CLAIMS = (
         for name, words in list(SETTINGS.items())[1:]
     ),
     Claim(
-        "recognisable", "Images made with decay are more often read as their class than those without.", "direction",
-        "run", *_READS, 0.0, scale="share", stand_in=f"{_STAND_IN}; readers, in place of people",
+        "unrecognisable", "Images made without regularisation are mostly unrecognisable: at most half are read as "
+        "their class by every reader.", "shape", "run", "mostly unrecognisable", "section 3.9", high=0.5, scale="share",
+        stand_in=f"{_STAND_IN}; readers, in place of people",
+    ),
+    *(
+        Claim(
+            f"{name.removeprefix('nguyen-')}-recognisable",
+            f"Images made {words} are more often read as their class than those without.", "direction", "run",
+            *_READS, 0.0, scale="share", stand_in=f"{_STAND_IN}; readers, in place of people",
+        )
+        for name, words in list(SETTINGS.items())[1:]
     ),
 )  # fmt: skip
 
@@ -73,10 +82,14 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     for preset in REGULARISED:
         lower = tuple(median(one["odds"][PLAIN]) - median(one["odds"][preset]) for one in runs)
         found[f"{preset.removeprefix('nguyen-')}-lower"] = Measured(lower, where, short)
-    plain, decay = shares(runs, PLAIN), shares(runs, REGULARISED[0])
-    gained = tuple(after - before for after, before in zip(decay, plain, strict=True))
-    told = f"{where}, read by {', '.join(runs[0]['read'][PLAIN]['readers'])}" if gained else where
-    return {**found, "recognisable": Measured(gained, told, short, "" if gained else NO_READERS)}
+    plain = shares(runs, PLAIN)
+    told = f"{where}, read by {', '.join(runs[0]['read'][PLAIN]['readers'])}" if plain else where
+    found["unrecognisable"] = Measured(plain, told, short, "" if plain else NO_READERS)
+    for preset in REGULARISED:
+        gained = tuple(after - before for after, before in zip(shares(runs, preset), plain, strict=True))
+        name = f"{preset.removeprefix('nguyen-')}-recognisable"
+        found[name] = Measured(gained, told, short, "" if gained else NO_READERS)
+    return found
 
 
 def shares(runs: Sequence[Mapping[str, Any]], preset: str) -> tuple[float, ...]:
@@ -106,6 +119,9 @@ EXPERIMENT = Experiment(
     seeds=12,
     differences=(
         "LeNets for MNIST; the paper's network is for ImageNet, and its settings were found for that.",
+        "Every start is MNIST's mean image, as the paper's is ImageNet's: here it is the ghost of a digit, from which "
+        "a digit is near, and to which decay pulls back. So much more can be read here, before any regularisation.",
+        "The paper says slightly lower; the direction alone is tested, and how much is shown: without less with.",
         "Images are put on the 8-bit grid before they are judged, and the strongest is kept, not the last.",
         "The runs are not kept: each seed's take 70 megabytes. Their images are.",
         "Which images a person can read is asked of readers; without them it cannot be run.",

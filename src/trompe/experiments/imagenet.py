@@ -46,6 +46,9 @@ DIFFERENCES = (
     "more than was ever asked for, and means something else than in the paper.",
     "50,000 evaluations a run (2,000,000 with --full, as the paper's with CPPNs); one crop in place of ten.",
     "Candidates compete by log-odds in float64; what is told of the end is what torch says in float32.",
+    "Rules and colours (hue, lightness, saturation) are those of the released code, which the paper describes "
+    "otherwise; the rate of mutation never halves. Images have 224 pixels a side; a generation has 200, the paper's of "
+    "CPPNs 400.",
 )
 PAPER = {"cppn": 2_000_400, "pixels": 4_000_200}
 """Evaluations of the paper's runs: 5,000 generations of 400, and 20,000 of 200, with their beginnings."""

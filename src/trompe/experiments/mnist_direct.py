@@ -30,17 +30,18 @@ SOON, LATE = 49, 200
 
 CLAIMS = (
     Claim(
-        "every-digit", "Some run gives images of all ten digits that a LeNet names with at least 99.99 %.",
+        "every-digit", "By 200 generations some run has images of all ten digits that a LeNet names with at least "
+        "99.99 %.",
         "existence", "run", "every digit at 99.99 % or more", "section 3.1, figure 4", CERTAIN, scale="log-odds",
     ),
     Claim(
         "fifty", "In fewer than 50 generations the worst digit of a run is at 99.99 %, in the mean of the runs.",
-        "magnitude", "run", "every digit at 99.99 % or more in fewer than 50 generations", "section 3.1", CERTAIN,
+        "shape", "run", "every digit at 99.99 % or more in fewer than 50 generations", "section 3.1", CERTAIN,
         scale="log-odds",
     ),
     Claim(
         "two-hundred", "By 200 generations the median digit of a run is at 99.99 %, in the mean of the runs.",
-        "magnitude", "run", "median 99.99 % by 200 generations", "section 3.1", CERTAIN, scale="log-odds",
+        "shape", "run", "median 99.99 % by 200 generations", "section 3.1", CERTAIN, scale="log-odds",
     ),
 )  # fmt: skip
 
@@ -139,17 +140,18 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
-        "Networks are two LeNets trained here, with 0.9 % error or about that, as the paper's.",
+        "Networks are two LeNets trained here, of 1.03 and 0.91 % error; the paper's has 0.94 %.",
         "Candidates compete by log-odds in float64, not by a probability; images are on the 8-bit grid.",
         "Rules are those of the released code (batches of 200, crossover), which the paper describes otherwise.",
         "Whether a person can read the images is no part of these claims; the paper calls them unrecognisable.",
         "An independent re-run of the released code's rules (released LeNet, 5 seeds) had the median at 99.99 % by 200 "
         "generations in 5 of 5 runs; at 50 the worst digit had 95.3 to 98.3 %, and all ten had 99.99 % at generations "
         "142, 163, 167, 195 and, in one run, not by 200. Ours are the first and the second row of what decides.",
-        "Why the worst digit of generation 50 stands lower here: networks, not rules. A second implementation of "
-        "the rules, in NumPy, gave 53 and 74 % on `lenet-mnist` where ours gave 39 to 61 % (3 runs); 13 LeNets trained "
-        "for 2,000 batches in place of 10,000 gave 1 to 52 % (2 runs each), two trained for 5,000 batches 9 to 40 %, "
-        "and these two without subtracting the mean image 16 to 64 %. That digit was a 1 or a 7 each time.",
+        "Why the worst digit stands lower here: our implementation is not why, networks differ. A second "
+        "implementation of the rules in NumPy ends as low on the same LeNets, and others, trained for less time or "
+        "without subtracting the mean image, lie anywhere between 1 and 65 % at generation 50 "
+        "(`benchmarks/worst_digit.py`). It is a 1 or a 7. Which property of the released network makes it easier was "
+        "not found.",
     ),
     cost="12 runs of 40,200 evaluations; about 2 minutes on one core",
     units=units,

@@ -157,7 +157,7 @@ class Verdict:
         if not self.values:
             return "not measured"
         if self.claim.kind == "existence":
-            return f"{say(max(self.values))} at most, of {_count(len(self.values), self.claim.unit)}"
+            return f"best {say(max(self.values))}, of {_count(len(self.values), self.claim.unit)}"
         if found is None:
             return f"{say(self.values[0])}, one {self.claim.unit}"
         return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}, {_count(found.of, self.claim.unit)})"

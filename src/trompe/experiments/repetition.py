@@ -187,7 +187,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
-        *DIFFERENCES[:2],
+        *DIFFERENCES,
         "The paper takes copies out by hand, in a few images; here a rule finds them: windows of a fifth of the image "
         "that correlate by 0.8 or more, at least three of them, painted over in the colour around them.",
         "50 images a run, the surest that repeat something. As much elsewhere is the mean of four draws of as many "

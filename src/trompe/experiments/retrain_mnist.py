@@ -53,7 +53,8 @@ CLAIMS = (
         scale="share",
     ),
     Claim(
-        "harder", "At equal evaluations images against the last network have lower log-odds than against the first.",
+        "harder", "With as many evaluations at most, images against the last network have lower log-odds than against "
+        "the first.",
         "direction", _MODEL, "", "asked here", 0.0, scale="log-odds",
     ),
 )  # fmt: skip

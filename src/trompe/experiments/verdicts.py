@@ -71,7 +71,7 @@ def _counted(verdict: Verdict, adjusted: float, among: int) -> Verdict:
         return replace(verdict, outcome="undecided", reason=f"{verdict.reason}; {words}")
     if verdict.outcome not in _DECIDED or adjusted <= CHANCE:
         return verdict
-    reason = f"{verdict.reason}, but p = {adjusted:.2g} among the {among} verdicts of this page (Holm)"
+    reason = f"{verdict.reason}, but p = {adjusted:.2g} among the {among} p-values of this page (Holm)"
     return replace(verdict, outcome="undecided", reason=reason)
 
 
@@ -102,7 +102,9 @@ def _against_line(claim: Claim, found: Interval) -> tuple[bool | None, str]:
     if above and found.high <= claim.high:
         return True, f"our interval is {claim.line}"
     if found.high < claim.low or found.low > claim.high:
-        return False, f"our interval is not {claim.line}"
+        return False, f"our interval lies wholly off the line ({claim.line})"
+    if claim.kind == "direction" and found.low == found.high:
+        return None, "no difference in any of them"
     return None, f"our interval straddles the line ({claim.line})"
 
 
