@@ -148,10 +148,10 @@ EXPERIMENT = Experiment(
         "generations in 5 of 5 runs; at 50 the worst digit had 95.3 to 98.3 %, and all ten had 99.99 % at generations "
         "142, 163, 167, 195 and, in one run, not by 200. Ours are the first and the second row of what decides.",
         "Why the worst digit stands lower here: our implementation is not why, networks differ. A second "
-        "implementation of the rules in NumPy ends as low on the same LeNets, and others, trained for less time or "
-        "without subtracting the mean image, lie anywhere between 1 and 65 % at generation 50 "
-        "(`benchmarks/worst_digit.py`). It is a 1 or a 7. Which property of the released network makes it easier was "
-        "not found.",
+        "implementation of the rules in NumPy ends as low on the same LeNets, and LeNets trained for less time or "
+        "without subtracting the mean image lie anywhere from 10 to 65 % at generation 50 "
+        "(`benchmarks/worst_digit.py`). It is mostly a 1 or a 7. Which property of the released network makes it "
+        "easier was not found.",
     ),
     cost="12 runs of 40,200 evaluations; about 2 minutes on one core",
     units=units,
