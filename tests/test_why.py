@@ -85,7 +85,7 @@ def test_the_page_asks_and_answers():
     assert text.count("Is it &lt;more&gt;?") == 2
     assert text.count("Yes, it is more.") == 2
     assert "No, it is not more." not in text
-    assert "predicted</dt><dd>It is 1. (2026-11-21; no pilot had shown this)" in text
+    assert "predicted</dt><dd>It is 1. (2026-11-21; no pilot or paper had shown this)" in text
     assert "<b>1</b> predicted, and so it is" in text
 
 
@@ -182,13 +182,16 @@ def seeds(**numbers):
 
 def test_posteriors_on_noise_are_compared_with_networks_of_the_same_seed():
     one = seeds(fooled=1.0, noise=0.5)
-    for kind in posterior.DISCRIMINATIVE:
-        one["kinds"][kind]["noise"] = 0.1
-    one["kinds"]["qda"]["noise"] = 0.9
+    for kind, share in zip(posterior.DISCRIMINATIVE, (0.125, 0.25), strict=True):
+        one["kinds"][kind]["noise"] = share
+    one["kinds"]["qda"]["noise"] = 0.875
+    one["kinds"]["vae"]["noise"] = 0.375
     found = posterior.measure({"a": one, "b": one}, Effort())
-    assert found["noise"].values == pytest.approx((0.5, 0.5))
-    assert found["noise-learned"].values == pytest.approx((0.4, 0.4))
+    assert found["noise"].values == pytest.approx((0.25, 0.25))  # the least of its kinds, less the most of networks
+    assert found["noise-learned"].values == pytest.approx((0.125, 0.125))
     assert found["classic"].values == (1.0, 1.0)
+    one["kinds"]["flow"]["fooled"] = 0.5  # one kind alone is enough for "not all"
+    assert posterior.measure({"a": one}, Effort())["learned"].values == (0.5,)
 
 
 def test_what_nobody_can_read_is_not_measured_and_what_somebody_reads_is(monkeypatch):

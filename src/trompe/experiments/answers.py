@@ -11,7 +11,8 @@ _YES: tuple[Outcome, ...] = ("holds", "holds on a stand-in", "reproduces")
 _NO: tuple[Outcome, ...] = ("does not hold", "does not hold on a stand-in", "does not reproduce")
 
 PREDICTED = (
-    "predicted, and so it is", "predicted, and wrong", "predicted, still open", "expected, as a pilot had shown it",
+    "predicted, and so it is", "predicted, and wrong", "predicted, still open",
+    "expected, as a pilot or a paper had shown it",
 )  # fmt: skip
 """What becomes of an expectation, in the order of the page."""
 
@@ -52,9 +53,9 @@ def _say(answer: Answer, verdict: Verdict) -> Said:
 
 
 def predictions(sections: Sequence[Section]) -> list[tuple[str, int]]:
-    """How many claims were predicted and came out right, wrong or open, and how many a pilot had seen; none of 0.
+    """How many claims were predicted and came out right, wrong or open, and how many had been seen; none of 0.
 
-    What a pilot had seen by the time it was written down is no prediction, and is counted apart.
+    What a pilot or a paper had shown by the time it was written down is no prediction, and is counted apart.
     """
     found = Counter(
         PREDICTED[-1] if verdict.claim.prediction.seen else _came(verdict)

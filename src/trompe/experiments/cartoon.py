@@ -29,6 +29,7 @@ from trompe.experiments.nouns import (
 from trompe.experiments.reasons import MODEL, guess
 from trompe.experiments.runs import pack, unpack
 from trompe.experiments.transfer_imagenet import siblings
+from trompe.experiments.wording import counted
 
 _FIRST, _AMONG = 1, 5
 _DRAWN_CATS = ("cat", "cat's face")
@@ -135,7 +136,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "edges": [float(min(one["slopes"], one["lines"]) >= _AMONG) for one in ranks],
     }
     shown = f"{len(drawn[0])} drawings"
-    where = f"on {len(nets)} siblings ({', '.join(data)}), one family by one recipe, and {shown}"
+    where = f"on {counted(len(nets), 'sibling')} ({', '.join(data)}), one family by one recipe, and {shown}"
     short = f"{shown} of {len(ANIMALS) * len(GROUNDS)}" if effort.size == "quick" else ""
     return {name: Measured(tuple(found), where, short) for name, found in values.items()}
 

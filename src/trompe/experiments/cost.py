@@ -12,6 +12,7 @@ from trompe.core.specs import ImageSpec
 from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
 from trompe.experiments.figures import Strip, strips
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
+from trompe.experiments.wording import counted
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, evolve
 from trompe.targets import load_target
 
@@ -81,8 +82,12 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     short = f"{least} of {GENERATIONS} generations" if least < GENERATIONS else ""
     each = tuple(one["seconds"] / one["evaluations"] for one in large)
     return {
-        "mnist": Measured(tuple(one["seconds"] for one in mnist), f"on {len(mnist)} runs and this machine", short),
-        "imagenet": Measured(each, f"on {len(large)} runs and this machine", missing="" if large else _absent()),
+        "mnist": Measured(
+            tuple(one["seconds"] for one in mnist), f"on {counted(len(mnist), 'run')} and this machine", short
+        ),
+        "imagenet": Measured(
+            each, f"on {counted(len(large), 'run')} and this machine", missing="" if large else _absent()
+        ),
     }
 
 

@@ -20,7 +20,7 @@ from trompe.experiments.joint import (
     evidence,
     fooled,
     generative,
-    mean_over,
+    least,
 )  # fmt: skip
 from trompe.experiments.nouns import (
     Answer,
@@ -36,6 +36,7 @@ from trompe.experiments.nouns import (
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
+from trompe.experiments.wording import counted
 from trompe.guards import Scale
 from trompe.targets.generative import log_evidence
 from trompe.targets.guarded import Guarded
@@ -47,12 +48,13 @@ _SHOWN = 300
 
 CLAIMS = (
     Claim(
-        "black", "A black image is likelier than nine in ten test images.", "shape", MODEL, "",
+        "black", "To each of four classic densities a black image is likelier than nine in ten test images.", "shape",
+        MODEL, "",
         "asked here", 0.9, scale="share",
         prediction=Prediction("Near blank is likely.", WRITTEN, seen=True),
     ),
     Claim(
-        "faint", "Of test images at a tenth of their contrast p(x) accepts nine in ten.", "shape", MODEL, "",
+        "faint", "Of test images at a tenth of their contrast each p(x) accepts nine in ten.", "shape", MODEL, "",
         "asked here", 0.9, scale="share", prediction=Prediction("Nearly all.", WRITTEN, seen=True),
     ),
     Claim(
@@ -60,13 +62,15 @@ CLAIMS = (
         "asked here", high=0.1, scale="share", prediction=Prediction("None or few.", WRITTEN, seen=True),
     ),
     Claim(
-        "ink", "What an aware attacker finds past p(x) has less ink than test images have.", "direction", MODEL, "",
-        "asked here", 0.0,
-        prediction=Prediction("He ends in the hole: half the ink or less.", WRITTEN, seen=False),
+        "ink", "What an aware attacker finds past p(x) of either discriminant has less ink than test images.",
+        "direction", MODEL, "",
+        "asked here", 0.0, scale="share",
+        prediction=Prediction("The attacker ends in the hole: half the ink or less.", WRITTEN, seen=True),
     ),
     Claim(
-        "still", "Closed on both sides, p(x) still lets him through for nine classes in ten.", "shape", MODEL, "",
-        "asked here", 0.9, scale="share",
+        "still", "Closed on both sides, p(x) of either still lets the attacker through for nine classes in ten.",
+        "shape",
+        MODEL, "", "asked here", 0.9, scale="share",
         prediction=Prediction("A shell of typical density is as easily met as a ball.", WRITTEN, seen=False),
     ),
 )  # fmt: skip
@@ -157,16 +161,16 @@ def _attacked(folder: Path, kind: str, seed: int, effort: Effort) -> dict[str, A
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
-    """Means over kinds, one a seed."""
+    """Of the kind of which a claim is least true, one value a seed."""
     seeds = [one["kinds"] for one in data.values()]
     values = {
-        "black": [mean_over(one, CLASSIC, "black") for one in seeds],
-        "faint": [sum(one[kind]["accepted"][_FAINT] for kind in CLASSIC) / len(CLASSIC) for one in seeds],
-        "sides": [sum(one[kind]["both"][_FAINT] for kind in CLASSIC) / len(CLASSIC) for one in seeds],
-        "ink": [mean_over(one, _ATTACKED, "ink") for one in seeds],
-        "still": [mean_over(one, _ATTACKED, "fooled") for one in seeds],
+        "black": [least(one, CLASSIC, "black") for one in seeds],
+        "faint": [min(one[kind]["accepted"][_FAINT] for kind in CLASSIC) for one in seeds],
+        "sides": [max(one[kind]["both"][_FAINT] for kind in CLASSIC) for one in seeds],
+        "ink": [least(one, _ATTACKED, "ink") for one in seeds],
+        "still": [least(one, _ATTACKED, "fooled") for one in seeds],
     }
-    where = f"on {len(seeds)} models of each kind, each on MNIST images of its own"
+    where = f"on {counted(len(seeds), 'model')} of each kind, each on MNIST images of its own"
     return {name: Measured(tuple(found), where, few(effort)) for name, found in values.items()}
 
 
@@ -199,6 +203,7 @@ EXPERIMENT = Experiment(
     differences=(
         "Four classic densities over plain pixels; one of contrast-normalised pixels cannot see contrast at all.",
         "The guard of both sides refuses the least likely 5 % and the likeliest 2.5 % of real images.",
+        "What is said of several densities is computed from the one of which it is least true, seed by seed.",
         "Attacked are the two discriminants, with 80 steps from noise and 80 from near black.",
     ),
     cost="48 classifiers fitted, 96 attacks; about 4 minutes on one core",
@@ -208,24 +213,26 @@ EXPERIMENT = Experiment(
     missing=scikit,
     questions=(
         Question(
-            "Is what is likely always like a real image?",
+            "Are the likeliest images like real ones?",
             "a model of p(x) would find such images improbable.",
             (
                 Answer("black", "No. A black image is likelier than nearly all real ones: likely is not typical.",
-                       "A black image is not likelier than nearly all real ones."),
-                Answer("faint", "p(x) accepts what is hardly to be seen.", "p(x) does not accept all that is faint."),
+                       "Not to all: to some density a black image is not likelier than nearly all real ones."),
+                Answer("faint", "p(x) accepts images too faint to be seen.",
+                       "Not every p(x) accepts images too faint to be seen."),
                 Answer("sides", "Refusing also what is too likely closes that hole.",
-                       "Refusing also what is too likely does not close that hole."),
+                       "Refusing also what is too likely does not close that hole for every density."),
             ),
             (0, 1, 3),
         ),
         Question(
-            "Does an attacker use that hole, and does closing it stop him?",
+            "Does an attacker use that hole, and does closing it help?",
             "nothing; the discussion stops before this.",
             (
-                Answer("ink", "He uses it: what he finds past p(x) is darker than real images.",
-                       "He need not: what he finds past p(x) is no darker than real images."),
-                Answer("still", "Closing it does not stop him.", "Closing it stops some of the classes."),
+                Answer("ink", "Yes: what the attacker finds past p(x) is darker than real images.",
+                       "The attacker need not: what is found past p(x) is no darker than real images."),
+                Answer("still", "Closing it does not stop the attacker.",
+                       "Closing it keeps the attacker from some classes."),
             ),
             (2,),
         ),

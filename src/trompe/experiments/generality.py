@@ -24,6 +24,7 @@ from trompe.experiments.nouns import (
     Unit,
 )  # fmt: skip
 from trompe.experiments.runs import pictures, searched, strongest, unpack
+from trompe.experiments.wording import counted
 
 LEVEL = level_odds(0.99)
 ATTACKS: Mapping[str, dict[str, Any]] = {"squares": {"by": "squares"}, "cppn": {"encoding": "cppn"}}
@@ -110,7 +111,8 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
 
 
 def _population(models: list[dict[str, Any]]) -> str:
-    return f"on {len(models)} models of {len({one['family'] for one in models})} families and MNIST"
+    families = counted(len({one["family"] for one in models}), "family")
+    return f"on {counted(len(models), 'model')} of {families} and MNIST"
 
 
 def _absent() -> str:

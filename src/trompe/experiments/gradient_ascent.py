@@ -12,6 +12,7 @@ from trompe.experiments.mnist_direct import NETWORKS, SHAPE
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.reading import NO_READERS, read, read_by_all
 from trompe.experiments.runs import forget, kept, lenets, pack, searched, strongest, unpack
+from trompe.experiments.wording import counted
 
 SETTINGS = {"nguyen-unregularised": "without regularisation", "nguyen-l2": "with decay", "nguyen-blur": "with blur",
             "nguyen-sparse": "with clipping"}  # fmt: skip
@@ -77,7 +78,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     runs = list(data.values())
     cut = [one["steps"] for one in runs if isinstance(one["steps"], int)]
     short = f"{min(cut)} steps where the paper takes 500 to 1,500" if cut else ""
-    where = f"on {len(runs)} starts, {lenets(data)}"
+    where = f"on {counted(len(runs), 'start')}, {lenets(data)}"
     found = {"certain": Measured(tuple(max(one["odds"][PLAIN]) for one in runs), where, short)}
     for preset in REGULARISED:
         lower = tuple(median(one["odds"][PLAIN]) - median(one["odds"][preset]) for one in runs)

@@ -28,6 +28,7 @@ from trompe.experiments.imagenet import (
 from trompe.experiments.nouns import Data, Effort, Experiment, Figure, Measured, Unit, say_odds
 from trompe.experiments.resemblance import NO_IMAGENET
 from trompe.experiments.runs import unpack
+from trompe.experiments.wording import counted
 from trompe.search import RULES, Archive, Contest, EveryClass, JudgeSettings, Plan, ascend, reference_judge
 
 CHOSEN = (200, 207, 215, 279, 366, 367, 390, 414, 445, 500, 509, 580, 643, 657, 704, 713, 782, 805, 826, 906)
@@ -78,7 +79,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     odds = {(one["preset"], one["seed"]): one["odds"] for one in data.values()}
     cut = [one["steps"] for one in data.values() if isinstance(one["steps"], int)]
     short = f"{min(cut)} steps where the paper takes 500 to 1,500" if cut else ""
-    where = f"on {len(seeds)} starts and {TARGET}"
+    where = f"on {counted(len(seeds), 'start')} and {TARGET}"
     found = {"certain": Measured(tuple(max(odds[mnist.PLAIN, seed]) for seed in seeds), where, short)}
     for preset in mnist.REGULARISED:
         lower = tuple(median(odds[mnist.PLAIN, seed]) - median(odds[preset, seed]) for seed in seeds)

@@ -19,6 +19,7 @@ from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
 from trompe.encodings.cppn import numba_installed
 from trompe.experiments.nouns import Data, Effort
 from trompe.experiments.runs import beside, pack
+from trompe.experiments.wording import counted
 from trompe.run.blobs import pack_levels, unpack_levels
 from trompe.run.folder import write_whole
 from trompe.search import (
@@ -204,7 +205,8 @@ def cut(data: Data, effort: Effort) -> str:
 def population_of(data: Data) -> str:
     """What verdicts are about."""
     budgets = sorted({one["budget"] for one in data.values()})
-    return f"on {len(data)} runs of {' or '.join(f'{budget:,}' for budget in budgets)} evaluations and {TARGET}"
+    evaluations = " or ".join(f"{budget:,}" for budget in budgets)
+    return f"on {counted(len(data), 'run')} of {evaluations} evaluations and {TARGET}"
 
 
 def lineage(before: Tensor, niches: Rows, mothers: Rows) -> Tensor:

@@ -12,6 +12,7 @@ from trompe.experiments.mnist_direct import LATE, NETWORKS, SHAPE, evolved, gene
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.reading import NO_READERS, read, read_by_all
 from trompe.experiments.runs import kept, lenets, pack, searched, short_of, unpack
+from trompe.experiments.wording import counted
 
 KINDS = ("with", "without")
 
@@ -52,7 +53,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Differences by pair: without minus with for what can be read, with minus without for variation."""
     del effort
     pairs = list(data.values())
-    short, where = short_of(data, LATE), f"on {len(pairs)} pairs of runs, {lenets(data)}"
+    short, where = short_of(data, LATE), f"on {counted(len(pairs), 'pair of runs')}, {lenets(data)}"
     calmer = tuple(_mean(one["with"]) - _mean(one["without"]) for one in pairs)
     gained = tuple(after - before for before, after in zip(*(shares(pairs, kind) for kind in KINDS), strict=True))
     told = f"{where}, read by {', '.join(pairs[0]['read']['with']['readers'])}" if gained else where

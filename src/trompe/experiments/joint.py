@@ -108,6 +108,11 @@ def certain(target: Target, levels: Levels) -> float:
     return float((odds(target, levels).amax(1) >= LEVEL).double().mean())
 
 
-def mean_over(models: Mapping[str, Any], families: Sequence[str], key: str) -> float:
-    """The mean of a number over families; of one seed."""
-    return sum(float(models[family][key]) for family in families) / len(families)
+def least(models: Mapping[str, Any], families: Sequence[str], key: str) -> float:
+    """The smallest of a number over families: what is true of it is true of every one of them; of one seed."""
+    return min(float(models[family][key]) for family in families)
+
+
+def most(models: Mapping[str, Any], families: Sequence[str], key: str) -> float:
+    """The largest of a number over families; of one seed."""
+    return max(float(models[family][key]) for family in families)

@@ -29,6 +29,7 @@ from trompe.experiments.nouns import (
     Unit,
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN, few
+from trompe.experiments.wording import counted
 from trompe.targets import TorchTarget
 
 LAYERS = {"first": "net.first", "middle": "net.blocks.0", "last": "net.blocks.1", "answers": "net.last"}
@@ -113,7 +114,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "last": [one["made"]["nearest"] for one in last],
         "less": [one["natural"]["cosine"] - one["made"]["cosine"] for one in last],
     }
-    where = f"on {len(models)} residual networks and MNIST"
+    where = f"on {counted(len(models), 'residual network')} and MNIST"
     return {name: Measured(tuple(found), where, few(effort)) for name, found in values.items()}
 
 

@@ -31,6 +31,7 @@ from trompe.experiments.nouns import (
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
+from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 from trompe.targets import TorchTarget
 from trompe.targets.generative import GENERATIVE
@@ -169,7 +170,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         f"by-{name.split()[-1]}": [min(one[name]["noise"], one[name]["fooled"]) for one in made_by]
         for name in PRINCIPLES
     }  # fmt: skip
-    where = f"on {len(pairs)} pairs of models of each kind, each on MNIST images of its own"
+    where = f"on {counted(len(pairs), 'pair of models')} of each kind, each on MNIST images of its own"
     return {name: Measured(tuple(found), where, few(effort)) for name, found in values.items()}
 
 

@@ -27,6 +27,7 @@ from trompe.experiments.nouns import (
     Unit,
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN, few
+from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 from trompe.targets import TorchTarget
 
@@ -145,7 +146,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "linear": far["linear"], "rectified": far["rectified"], "radial": far["radial basis"], "mixed": far["mixed"],
         "tanh": tuple(a - b for a, b in zip(far["rectified"], far["tanh"], strict=True)), "clipped": kept,
     }  # fmt: skip
-    where = f"on {len(models)} trained models of each kind, MNIST and 100 noise images each"
+    where = f"on {counted(len(models), 'trained model')} of each kind, MNIST and 100 noise images each"
     return {name: Measured(found, where, few(effort)) for name, found in values.items()}
 
 

@@ -17,6 +17,7 @@ from trompe.experiments.figures import Strip, strips
 from trompe.experiments.mnist_direct import NETWORKS
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.runs import lenets, own_odds, short_of
+from trompe.experiments.wording import counted
 from trompe.search import Archive, Contest, EveryClass, Judge, JudgeSettings, Plan, evolve
 from trompe.targets import load_target
 
@@ -96,7 +97,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         pairs = [one for one in data.values() if one["encoding"] == name]
         take = median if what == "median" else min
         values = tuple(take(one["ends"]["log-odds"]) - take(one["ends"]["probability"]) for one in pairs)
-        where = f"on {len(pairs)} pairs of runs, {lenets(data)}"
+        where = f"on {counted(len(pairs), 'pair of runs')}, {lenets(data)}"
         found[claim.name] = Measured(values, where, short_of(data, GENERATIONS))
     return found
 

@@ -20,6 +20,7 @@ from trompe.experiments.runs import (
     strongest,
     unpack,
 )
+from trompe.experiments.wording import counted
 from trompe.run import Run
 
 NETWORKS = ("lenet-mnist", "lenet-mnist-b")
@@ -108,7 +109,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
 
 def population(data: Data) -> str:
     """What verdicts are about."""
-    return f"on {len(data)} runs, {lenets(data)}"
+    return f"on {counted(len(data), 'run')}, {lenets(data)}"
 
 
 def _at(data: Data, key: str, number: int) -> tuple[float, ...]:

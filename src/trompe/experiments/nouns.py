@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from trompe.core.numerics import probability, say_confidence
+from trompe.experiments.wording import counted, share_of_all, times
 from trompe.measure.inference import Interval
 
 Kind = Literal["existence", "direction", "magnitude", "shape"]
-Scale = Literal["log-odds", "share", "number", "seconds"]
+Scale = Literal["log-odds", "share", "number", "seconds", "range", "times", "of all"]
+"""``range``: a share of a pixel's range. ``times`` and ``of all`` are powers of ten: of a ratio, of a share of all
+images."""
 Size = Literal["quick", "default", "full"]
 Outcome = Literal[
     "reproduces", "does not reproduce", "holds", "does not hold", "holds on a stand-in", "does not hold on a stand-in",
@@ -38,7 +41,7 @@ class Prediction:
     Attributes:
         text: What was expected, and why.
         date: When that was written down, as year-month-day.
-        seen: Whether a pilot had shown it by then: what has been seen is no longer predicted.
+        seen: Whether a pilot or a paper had shown it by then: what has been seen is no longer predicted.
     """
 
     text: str
@@ -84,13 +87,20 @@ class Claim:
         Example:
             >>> Claim("a", "", "shape", "run", scale="share").says(0.25)
             '25.0 %'
+            >>> Claim("a", "", "shape", "run", scale="times").says(100.0)
+            '10^100 times'
         """
+        if self.scale == "times":
+            return times(value)
+        if self.scale == "of all":
+            return share_of_all(value)
         if self.scale == "log-odds" and self.kind != "direction":
             return say_odds(value)
         return {
             "share": f"{100.0 * value:.1f} %",
             "seconds": f"{value:,.0f} s" if value >= 10.0 else f"{value:.2g} s",
             "log-odds": f"{value:+.2f} log-odds",
+            "range": f"{value:.2f} of a pixel's range",
         }.get(self.scale, f"{value:.3g}")
 
     @property
@@ -157,10 +167,10 @@ class Verdict:
         if not self.values:
             return "not measured"
         if self.claim.kind == "existence":
-            return f"best {say(max(self.values))}, of {_count(len(self.values), self.claim.unit)}"
+            return f"best {say(max(self.values))}, of {counted(len(self.values), self.claim.unit)}"
         if found is None:
             return f"{say(self.values[0])}, one {self.claim.unit}"
-        return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}, {_count(found.of, self.claim.unit)})"
+        return f"{say(found.middle)} ({say(found.low)} to {say(found.high)}, {counted(found.of, self.claim.unit)})"
 
 
 NO_PHOTOGRAPHS = "not measured: no labelled photographs were named (--images FOLDER)"
@@ -312,7 +322,3 @@ class Experiment:
     def planned(self, effort: Effort) -> tuple[Unit, ...]:
         """Everything that is to be measured at an effort, in order."""
         return tuple(self.units(effort, effort.seeds_of(self.seeds)))
-
-
-def _count(n: int, unit: str) -> str:
-    return f"{n} {unit}" if n == 1 else f"{n} {unit}s"

@@ -31,6 +31,7 @@ from trompe.experiments.nouns import (
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
+from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 from trompe.targets import load_target
 
@@ -206,7 +207,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Shares of classes and sizes of steps, one a seed."""
     seeds = [one["kinds"] for one in data.values()]
     large = [one["imagenet"] for one in data.values() if one["imagenet"]]
-    where = f"on {len(seeds)} models of each kind and MNIST"
+    where = f"on {counted(len(seeds), 'model')} of each kind and MNIST"
     values = {
         "closed": [one["linear"]["closed"] for one in seeds], "noise": [one["linear"]["noise"] for one in seeds],
         "natural": [one["linear"]["natural"] for one in seeds],
@@ -215,7 +216,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     }  # fmt: skip
     found = {name: Measured(tuple(value), where, few(effort)) for name, value in values.items()}
     shares = tuple(sum(odds >= LEVEL for odds in one["odds"]) / len(one["odds"]) for one in large)
-    there = f"on {len(large)} runs, 1 network ({_IMAGENET}) and noise"
+    there = f"on {counted(len(large), 'run')}, 1 network ({_IMAGENET}) and noise"
     missing = "" if large else "the ImageNet network is not installed (extra imagenet)"
     found["imagenet"] = Measured(shares, there, few(effort), missing)
     found["features"] = Measured(tuple(one["shift"] for one in large), there, few(effort), missing)

@@ -6,11 +6,16 @@ from trompe.experiments.nouns import Effort, Prediction
 
 MODEL = "trained model"
 WRITTEN = "2026-11-21"
-"""When the expectations were written down, before any of these experiments had run."""
+"""When the expectations were written down: before the runs of full size, not always before every smaller one."""
+UNSHOWN = (
+    "What was expected was written down on the day of the first runs; the record does not show that it stood before a "
+    "first, smaller run."
+)
+"""For an experiment whose claims came into the record together with what ran them."""
 
 
 def guess(text: str) -> Prediction:
-    """An expectation that no pilot had shown when it was written down."""
+    """An expectation that nothing had shown when it was written down: no pilot, and no paper."""
     return Prediction(text, WRITTEN, seen=False)
 
 

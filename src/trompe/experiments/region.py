@@ -29,6 +29,7 @@ from trompe.experiments.nouns import (
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
 from trompe.experiments.volume import Walks, log_share
+from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 from trompe.targets.architectures import ARCHITECTURES
 from trompe.targets.generative import log_evidence
@@ -119,7 +120,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "classes": [one["classes"]["2"] - one["classes"]["10"] for one in seeds],
         "data": [one["images"]["500"] - one["images"]["50000"] for one in seeds],
     }
-    where = f"on {len(seeds)} trained models of each kind, MNIST and random walks"
+    where = f"on {counted(len(seeds), 'trained model')} of each kind, MNIST and random walks"
     return {name: Measured(tuple(found), where, few(effort)) for name, found in values.items()}
 
 

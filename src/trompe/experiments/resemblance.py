@@ -12,6 +12,7 @@ from trompe.experiments.mnist_direct import LATE, SHAPE, evolved, generations_of
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit, say_odds
 from trompe.experiments.reading import NO_READERS, read, seen
 from trompe.experiments.runs import kept, lenets, pack, short_of, strongest, unpack
+from trompe.experiments.wording import counted
 
 SURE = level_odds(0.99)
 _STAND_IN = "MNIST and its readers, in place of ImageNet and people"
@@ -71,7 +72,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Shares of the sure images of each run, by the rule that counts against each claim."""
     del effort
     runs = _mnist(data)
-    short, where = short_of(runs, LATE), f"on {len(runs)} runs, {lenets(runs)}"
+    short, where = short_of(runs, LATE), f"on {counted(len(runs), 'run')}, {lenets(runs)}"
     asked = next(iter(runs.values()))["readers"]
     told = f"{where}, read by {', '.join(asked)}"
     every, some = (tuple(value for one in runs.values() if (value := share(one, every=rule)) is not None)

@@ -15,6 +15,7 @@ from trompe.data.labelled import check_folder, load_folder
 from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.nouns import NO_PHOTOGRAPHS, Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.runs import pack, short_of, unpack
+from trompe.experiments.wording import counted
 from trompe.hardening import Keep, Loop, Round, Siege
 from trompe.hardening.negative_class import rounds
 from trompe.targets.training import Recipe as Schedule
@@ -140,7 +141,7 @@ def told(one: Round) -> dict[str, Any]:
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """One value a retraining."""
     pairs = [one["rounds"] for one in _clothes(data).values()]
-    where = f"on {len(pairs)} small networks and Fashion-MNIST"
+    where = f"on {counted(len(pairs), 'small network')} and Fashion-MNIST"
     del effort
     short = short_of(data, GENERATIONS)
     values = {
@@ -160,7 +161,7 @@ def _clothes(data: Data) -> dict[str, dict[str, Any]]:
 
 def _photographed(data: Data, short: str) -> Measured:
     loops = [one for name, one in data.items() if name.startswith("photographs-")]
-    where = f"on {len(loops)} small networks"
+    where = f"on {counted(len(loops), 'small network')}"
     if not loops:
         return Measured((), where, missing=NO_PHOTOGRAPHS)
     falls = tuple(one["rounds"][0]["median"] - one["rounds"][1]["median"] for one in loops)

@@ -12,6 +12,7 @@ from trompe.data import load
 from trompe.experiments.figures import Line, Strip, curves, images, strips
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.runs import pack, short_of, unpack
+from trompe.experiments.wording import counted
 from trompe.hardening import Keep, Loop, Round, Siege
 from trompe.hardening.negative_class import rounds
 from trompe.targets.training import Recipe as Schedule
@@ -105,7 +106,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """One value a loop, of its first and last networks."""
     del effort
     loops = [one["rounds"] for one in data.values()]
-    where = f"on {len(loops)} loops of LeNets and MNIST"
+    where = f"on {counted(len(loops), 'loop of LeNets')} and MNIST"
     least = min((len(one) for one in loops), default=0)
     networks = f"{least} of {ROUNDS} networks" if least < ROUNDS else ""
     generations = short_of(data, GENERATIONS)

@@ -11,6 +11,7 @@ from torch import Tensor
 from trompe.core.numerics import VALUE_LIMIT, from_levels, log_odds
 from trompe.core.types import Classwise, Levels, Target
 from trompe.experiments.nouns import Data
+from trompe.experiments.wording import counted
 from trompe.run import Run
 from trompe.run.blobs import pack_levels, unpack_levels
 from trompe.search import JudgeSettings, reference_judge
@@ -80,7 +81,7 @@ def curve(run: Run, key: str) -> list[list[float]]:
 def lenets(data: Data) -> str:
     """On how many networks the units were measured, for the population of a verdict."""
     nets = len({one["target"] for one in data.values()})
-    return f"{nets} LeNet{'s' * (nets > 1)} and MNIST"
+    return f"{counted(nets, 'LeNet')} and MNIST"
 
 
 def short_of(data: Data, generations: int) -> str:

@@ -27,6 +27,7 @@ from trompe.experiments.reasons import MODEL, few, guess
 from trompe.experiments.runs import forget, pictures, searched, unpack
 from trompe.experiments.shallow import costs, middle, reached
 from trompe.experiments.sizes import FORMS, GENERATIVES, KINDS, dressed, shape
+from trompe.experiments.wording import counted
 
 _TESTED = 1000
 _SMALL, _LARGE, _COLOUR = "7 pixels", "28 pixels", "28, in colour"
@@ -104,7 +105,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "cheaper": [_looks(one[_SMALL]) - _looks(one[_LARGE]) for one in seeds],
         "looks": [middle(one[_COLOUR]["network"]["looks"]) - _looks(one[_COLOUR]) for one in seeds],
     }
-    where = f"on {len(seeds)} models of each kind and size, each on MNIST images of its own"
+    where = f"on {counted(len(seeds), 'model')} of each kind and size, each on MNIST images of its own"
     return {name: Measured(tuple(found), where, few(effort)) for name, found in values.items()}
 
 

@@ -25,6 +25,7 @@ from trompe.experiments.nouns import (
 )  # fmt: skip
 from trompe.experiments.reasons import MODEL, WRITTEN
 from trompe.experiments.shallow import middle
+from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 
 BUDGET, _TAUGHT = 30_000, 500
@@ -135,7 +136,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "looks": [middle(b["looks"]) - middle(a["looks"]) for a, b in both],
         "worse": [b["error"] - a["error"] for a, b in both],
     }
-    where = f"on {len(seeds)} models of each kind and a small language"
+    where = f"on {counted(len(seeds), 'model')} of each kind and a small language"
     short = f"{least} of {BUDGET} evaluations" if least < BUDGET else ""
     return {name: Measured(tuple(found), where, short) for name, found in values.items()}
 

@@ -29,6 +29,7 @@ from trompe.experiments.patches import bag, even_lesson, parts, shuffled
 from trompe.experiments.reading import readers
 from trompe.experiments.reasons import MODEL, few, guess, scikit
 from trompe.experiments.runs import forget, pack, searched, unpack
+from trompe.experiments.wording import counted
 from trompe.measure.readers import Readability, readable_range, reads_by
 from trompe.run import Run
 from trompe.search.judge import with_threads
@@ -158,7 +159,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "unread": [sum(found) / len(found) for found in numbers if found],
         "worse": [min(one[kind]["error"] for kind in SHALLOW) - one["network"]["error"] for one in seeds],
     }
-    where = f"on {len(seeds)} models of each kind and MNIST"
+    where = f"on {counted(len(seeds), 'model')} of each kind and MNIST"
     return {name: Measured(tuple(found), where, few(effort)) for name, found in values.items()}
 
 

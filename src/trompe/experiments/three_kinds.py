@@ -12,6 +12,7 @@ from trompe.experiments.looks import LOOKS
 from trompe.experiments.mnist_direct import LATE, NETWORKS, SHAPE, evolved, generations_of, needs_of
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.runs import forget, lenets, pictures, searched, short_of, unpack
+from trompe.experiments.wording import counted
 
 ENCODINGS = {"direct": "pixels", "cppn": "cppn"}
 ASCENT = "ascent"
@@ -64,7 +65,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Differences of means by seed, and how well ascent is told from the rest in a seed that was held out."""
     del effort
     runs = list(data.values())
-    short, where = short_of(data, LATE), f"on {len(runs)} runs of each method, {lenets(data)}"
+    short, where = short_of(data, LATE), f"on {counted(len(runs), 'run')} of each method, {lenets(data)}"
     found = {}
     for name, look, sign in _COMPARED:
         values = tuple(sign * (_mean(one["cppn"], look) - _mean(one["direct"], look)) for one in runs)

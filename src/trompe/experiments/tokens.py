@@ -26,6 +26,7 @@ from trompe.experiments.nouns import (
 from trompe.experiments.reasons import MODEL, WRITTEN, scikit
 from trompe.experiments.runs import forget, searched, strongest
 from trompe.experiments.texts import MAKERS, absent, error, halves, resized, sayings
+from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 
 LENGTHS = (3, 8, 20)
@@ -118,7 +119,7 @@ def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
         "bayes": [reached(one, _LONG) for one in bayes],
         "random": [a["random"] - b["random"] for a, b in zip(bayes, bag, strict=True)],
     }
-    where = f"on {len(seeds)} models of each kind and ten collections of Debian's fortunes"
+    where = f"on {counted(len(seeds), 'model')} of each kind and ten collections of Debian's fortunes"
     short = f"{least} of {BUDGET} evaluations" if least < BUDGET else ""
     return {name: Measured(tuple(found), where, short) for name, found in values.items()}
 

@@ -14,6 +14,7 @@ from trompe.experiments.figures import Strip, images, strips
 from trompe.experiments.nouns import Claim, Data, Effort, Experiment, Figure, Measured, Unit
 from trompe.experiments.reading import NO_READERS, read, seen
 from trompe.experiments.runs import kept, odds, own_odds, pack, searched, short_of, trained, unpack
+from trompe.experiments.wording import counted
 from trompe.targets import load_target
 from trompe.targets.trained import read_samples
 
@@ -101,7 +102,7 @@ def rate(values: list[float]) -> float:
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
     """Best of both for the existences; rates, one a model, for the directions."""
     del effort
-    units, where = list(data.values()), f"on {len(data)} LeNets with a partner each, and MNIST"
+    units, where = list(data.values()), f"on {counted(len(data), 'LeNet')} with a partner each, and MNIST"
     short = short_of(data, 200)
     both = {key: tuple(max(map(min, one["own"], one[key])) for one in units) for key in ("same", "other")}
     tuned = tuple(

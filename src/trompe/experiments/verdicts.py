@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trompe.experiments.nouns import Claim, Measured, Outcome, Verdict
+from trompe.experiments.wording import counted
 from trompe.measure.inference import Interval, holm, least_signed_rank, mean_interval, signed_rank
 
 CHANCE = 0.05
@@ -67,7 +68,7 @@ def _counted(verdict: Verdict, adjusted: float, among: int) -> Verdict:
     verdict = replace(verdict, adjusted=adjusted)
     units = len(verdict.values)
     if (least := least_signed_rank(units)) > CHANCE:
-        words = f"{units} {verdict.claim.unit}s cannot decide: its p-value cannot fall below {least:g}"
+        words = f"{counted(units, verdict.claim.unit)} cannot decide: its p-value cannot fall below {least:g}"
         return replace(verdict, outcome="undecided", reason=f"{verdict.reason}; {words}")
     if verdict.outcome not in _DECIDED or adjusted <= CHANCE:
         return verdict
