@@ -672,7 +672,7 @@ def test_the_stand_in_keeps_the_paper_s_proportions():
         pair | {"photographs-1-00": {**pair["loop-0"], "classes": 2, "per_class": 8}}, Effort()
     )
     assert found["falls"].values == found["falls-photographs"].values == (3.5,)
-    assert found["falls-photographs"].population == "on 1 small networks and 2 classes of 8 photographs that you named"
+    assert found["falls-photographs"].population == "on 1 small network and 2 classes of 8 photographs that you named"
 
 
 @pytest.mark.slow

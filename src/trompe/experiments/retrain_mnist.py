@@ -195,7 +195,7 @@ EXPERIMENT = Experiment(
         "Candidates compete by log-odds in float64; images are on the 8-bit grid.",
         "Whether a person can read the images is no part of these claims.",
     ),
-    cost="3 loops of 15 networks; about 40 minutes each on one core (reckoned from six runs), if no run ends early",
+    cost="3 loops of 15 networks; about 25 minutes each on one core (of one, reckoned from its runs)",
     units=units,
     measure=measure,
     figures=figures,
