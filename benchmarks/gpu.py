@@ -69,9 +69,9 @@ def searched(target: TorchTarget, device: str, batch: int, evaluations: int) -> 
     steps = max(2, evaluations // batch)
     words = FoolSettings(
         target.name, encoding="cppn", renderer="dense", generations=steps - 1, population=batch, batch=batch,
-        confidence=None, readers="none",
+        confidence=None, readers="none", out=Path("run"),
     )  # fmt: skip
-    asking, whole, waits, done = Clock(), Clock(), 0, 0
+    asking, whole, done = Clock(), Clock(), 0
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         attempt = Attempt.prepare(replace(words, out=Path(scratch) / "run"), target, judge_on(device, batch))
@@ -109,8 +109,8 @@ def network(name: str, options: argparse.Namespace) -> dict[str, float]:
     alone = bare(target, options.device, options.batch, options.seconds)
     row = searched(target, options.device, options.batch, options.steps * options.batch)
     share = rate(row) / alone
-    say(f"{name:<20} {alone:12,.0f} images a second alone, {rate(row):12,.0f} searching ({share:.0%}), "
-        f"{row['waits_a_step']:.2f} waits a step")  # fmt: skip
+    waits = f"{row['waits_a_step']:.2f} waits" if options.device == "cuda" else "waits not measured (no GPU)"
+    say(f"{name:<20} {alone:12,.0f} images a second alone, {rate(row):12,.0f} searching ({share:.0%}), {waits} a step")
     return {"alone": alone, "searching": rate(row), "share": share, **row}
 
 
