@@ -118,18 +118,19 @@ class Workshop:
     def _ancestors(self, source: Tensor) -> Tensor:
         """Nodes from which a path leads to the given node of each network, itself included; bool, (n, nodes)."""
         nodes = _FIRST + self._function.shape[1]
-        found = torch.zeros(len(self._rows), nodes + 1, dtype=torch.bool, device=self._rows.device)
-        found.scatter_(1, source.masked_fill(source < 0, nodes).unsqueeze(1), value=True)
+        kind = torch.int32 if self._stream.device else torch.bool  # not every device has a largest of booleans
+        found = torch.zeros(len(self._rows), nodes + 1, dtype=kind, device=self._rows.device)
+        found.scatter_(1, source.masked_fill(source < 0, nodes).unsqueeze(1), value=1)
         origin = self._source.masked_fill(self._source < 0, nodes)
         target = self._target.masked_fill(self._source < 0, nodes)
         for _ in range(nodes):  # no path is longer
-            found[:, nodes] = False
+            found[:, nodes] = 0
             more = found.scatter_reduce(1, origin, found.gather(1, target), "amax")
-            more[:, nodes] = False
+            more[:, nodes] = 0
             if not self._stream.device and bool((more == found).all()):
                 break
             found = more
-        return found[:, :nodes]
+        return found[:, :nodes].bool()
 
     def _link(self, chosen: Tensor, source: Tensor, target: Tensor, weight: Tensor) -> None:
         """A new connection in each of the chosen networks, in its first free slot."""
