@@ -27,7 +27,7 @@ class Bug:
 NUMERICS, SEEDS, ARCHIVE, JUDGE = "core/numerics.py", "core/seeds.py", "search/archive.py", "search/judge.py"
 PIXELS, CONTEST, EVOLVE = "encodings/pixels.py", "search/contest.py", "search/evolve.py"
 CPPN, VERBS = "encodings/cppn/encoding.py", "tests/test_verbs.py"
-SURVIVAL, TRANSFER = "tests/test_survival.py", "tests/test_transfer.py"
+SURVIVAL, TRANSFER, DEVICE = "tests/test_survival.py", "tests/test_transfer.py", "tests/test_device.py"
 ENGINES = "tests/test_engines.py"
 
 BUGS = (
@@ -77,8 +77,8 @@ BUGS = (
     Bug(
         "a grid of k/256",
         NUMERICS,
-        "levels.to(torch.float32).div_(255.0)",
-        "levels.to(torch.float32).div_(256.0)",
+        "values.div_(255.0 if",
+        "values.div_(256.0 if",
         "tests/test_numerics.py",
     ),
     Bug("the rejected above the accepted", NUMERICS, "REJECTED = -2e3", "REJECTED = 2e3", "tests/test_numerics.py"),
@@ -289,14 +289,14 @@ BUGS = (
     Bug(
         "nobody competes for the last class",
         "search/niches.py",
-        "Bids(value[:, torch.tensor(self.columns)])",
-        "Bids(value[:, torch.tensor(self.columns)].index_fill(1, torch.tensor([len(self.columns) - 1]), -torch.inf))",
+        "value[:, constant(self.columns, torch.int64, value.device)]",
+        "value[:, list(self.columns)].index_fill(1, torch.tensor([len(self.columns) - 1]), -torch.inf)",
         "tests/test_kits.py",
     ),
     Bug(
         "bids for the first classes, whichever were chosen",
         "search/niches.py",
-        "value[:, torch.tensor(self.columns)]",
+        "value[:, constant(self.columns, torch.int64, value.device)]",
         "value[:, : len(self.columns)]",
         "tests/test_search.py",
     ),
@@ -304,8 +304,8 @@ BUGS = (
     Bug(
         "every step draws the same numbers",
         EVOLVE,
-        'f"evolve/{contest.encoding.name}", tally.number + 1)',
-        'f"evolve/{contest.encoding.name}", min(1, tally.number + 1))',
+        'f"evolve/{contest.encoding.name}", tally.number + 1,',
+        'f"evolve/{contest.encoding.name}", min(1, tally.number + 1),',
         "tests/test_search.py",
     ),
     Bug(
@@ -1595,5 +1595,47 @@ BUGS = (
         '"noise": [a - b for a, b in zip(classic, plain, strict=True)]',
         '"noise": [a for a, b in zip(classic, plain, strict=True)]',
         "tests/test_why.py::test_posteriors_on_noise_are_compared_with_networks_of_the_same_seed",
+    ),
+    Bug(
+        "somebody looks at how deep networks are while they are painted on a device",
+        "encodings/cppn/render.py",
+        "if look and bool(",
+        "if bool(",
+        f"{DEVICE}::test_a_step_waits_for_its_device_once",
+    ),
+    Bug(
+        "on a device equals take over",
+        "search/on_device.py",
+        "~(value <= self.elites.value)",
+        "~(value < self.elites.value)",
+        f"{DEVICE}::test_an_offer_does_what_it_does_on_the_cpu",
+    ),
+    Bug(
+        "who found no room in what is brought back is forgotten",
+        "search/on_device.py",
+        "if count > room:",
+        "if count < 0:",
+        DEVICE,
+    ),
+    Bug(
+        "answers that are no numbers are judged where nobody looks",
+        JUDGE,
+        "logits=with_faults_marked(outputs.logits)",
+        "logits=outputs.logits",
+        f"{DEVICE}::test_answers_that_are_no_numbers_are_refused_by_the_archive",
+    ),
+    Bug(
+        "mutations meant for some networks happen to all",
+        "encodings/cppn/vary.py",
+        "torch.where(chosen, values, _get(table, column))",
+        "torch.where(chosen | (column >= 0), values, _get(table, column))",
+        "tests/test_cppn.py",
+    ),
+    Bug(
+        "painting that finds no room is not halved",
+        CONTEST,
+        "if self.judge.settings.device else",
+        "if self.judge.settings.device == 'cuda' else",
+        f"{DEVICE}::test_painting_that_finds_no_room_is_halved_with_the_judge_and_said",
     ),
 )

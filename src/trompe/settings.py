@@ -84,9 +84,13 @@ class FoolSettings:
     asynchronous: bool = False
     """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
     number of workers."""
-    renderer: Literal["torch", "numba"] | None = None
-    """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
-    default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the network is asked: cuda, a GPU, where genomes, images and archive of evolve and scatter stay, too; auto,
+    one where there is one. The same seed gives other bytes there; results are told by the CPU in any case."""
+    renderer: Literal["torch", "numba", "dense"] | None = None
+    """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels, or
+    dense, which can paint on a GPU. By default dense with --device cuda, numba where it is installed and another
+    --engine than torch is given. Chosen once for a run."""
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""
@@ -160,9 +164,13 @@ class AuditSettings:
     asynchronous: bool = False
     """With --engine ray: evolve waits for no slow worker. Not repeatable; without it, results do not depend on the
     number of workers."""
-    renderer: Literal["torch", "numba"] | None = None
-    """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels. By
-    default numba where it is installed and another --engine than torch is given. Chosen once for a run."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the network is asked: cuda, a GPU, where genomes, images and archive of evolve and scatter stay, too; auto,
+    one where there is one. The same seed gives other bytes there; results are told by the CPU in any case."""
+    renderer: Literal["torch", "numba", "dense"] | None = None
+    """What paints the networks of cppn: torch, the reference, or numba, much faster and another level at few pixels, or
+    dense, which can paint on a GPU. By default dense with --device cuda, numba where it is installed and another
+    --engine than torch is given. Chosen once for a run."""
     survive: tuple[str, ...] = ()
     """Search for what survives: a candidate bids the lowest log-odds over itself and its versions after each of these
     transforms, for example jpeg75,crop90. See docs/metrics.md for their names; + joins several into one."""

@@ -10,13 +10,19 @@ from trompe.core.errors import BadInput, TargetError
 from trompe.core.types import Outputs
 
 
-def check_images(images: Tensor, shape: Sequence[int], where: str) -> None:
+def check_images(images: Tensor, shape: Sequence[int], where: str, *, look: bool = True) -> None:
     """Refuse anything but a float32 batch in [0, 1] of inputs of the given shape.
+
+    Args:
+        images: The batch.
+        shape: Of one input.
+        where: Who is asked, for the message.
+        look: Whether to look at values, for which one has to wait where they are on a GPU; otherwise any will do.
 
     Raises:
         BadInput: Another type, shape or range, or not a number.
     """
-    if images.dtype == torch.float32 and tuple(images.shape[1:]) == tuple(shape) and _in_range(images):
+    if images.dtype == torch.float32 and tuple(images.shape[1:]) == tuple(shape) and (not look or _in_range(images)):
         return
     raise BadInput(
         expected=f"images as float32 in [0, 1] with shape ({', '.join(map(str, ('n', *shape)))})",
@@ -26,8 +32,15 @@ def check_images(images: Tensor, shape: Sequence[int], where: str) -> None:
     )
 
 
-def check_outputs(outputs: Outputs, rows: int, labels: Sequence[str], where: str) -> None:
+def check_outputs(outputs: Outputs, rows: int, labels: Sequence[str], where: str, *, look: bool = True) -> None:
     """Refuse answers that cannot be judged.
+
+    Args:
+        outputs: The answers.
+        rows: How many inputs there were.
+        labels: One a column.
+        where: Who answered, for the message.
+        look: Whether to look at logits, for which one has to wait where they are on a GPU; see `with_faults_marked`.
 
     Raises:
         TargetError: Not one row an input, not one column a label, or a logit that is NaN or +infinity; or features
@@ -50,9 +63,9 @@ def check_outputs(outputs: Outputs, rows: int, labels: Sequence[str], where: str
             do="Name another layer.",
         )
     # A finite sum is proof that all is well, at a fraction of the cost; only otherwise is each entry looked at.
-    if bool(torch.isfinite(logits.sum())):
+    if not look or bool(torch.isfinite(logits.sum())):
         return
-    bad = torch.isnan(logits) | torch.isposinf(logits) | torch.isneginf(logits).all(1, keepdim=True)
+    bad = _faults(logits)
     if bool(bad.any()):
         row, column = bad.nonzero()[0].tolist()
         raise TargetError(
@@ -61,6 +74,15 @@ def check_outputs(outputs: Outputs, rows: int, labels: Sequence[str], where: str
             where=where,
             do="Run the model on this kind of input by itself; a model in float16 often overflows here.",
         )
+
+
+def with_faults_marked(logits: Tensor) -> Tensor:
+    """The logits, those that `check_outputs` would refuse as NaN, which makes a bid NaN, which no archive takes."""
+    return logits.masked_fill(_faults(logits), torch.nan)
+
+
+def _faults(logits: Tensor) -> Tensor:
+    return torch.isnan(logits) | torch.isposinf(logits) | torch.isneginf(logits).all(1, keepdim=True)
 
 
 def check_name(name: str, known: Iterable[str], where: str) -> None:

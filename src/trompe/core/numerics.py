@@ -173,4 +173,6 @@ def to_levels(images: Images) -> Levels:
 
 def from_levels(levels: Levels) -> Images:
     """The image of given bytes: float32 k/255, same shape. `to_levels` gives the bytes back exactly."""
-    return levels.to(torch.float32).div_(255.0)
+    values = levels.to(torch.float32)
+    # A GPU multiplies by the reciprocal of a plain number, which is not always k / 255; by a tensor it divides.
+    return values.div_(255.0 if values.device.type == "cpu" else torch.full((), 255.0, device=values.device))

@@ -14,12 +14,15 @@ class Stream:
     """One named source of uniform numbers: the same name gives the same numbers, in any process, in any order.
 
     A stream holds no state. Each name is drawn from once; what needs two draws takes two names with `branch`.
-    The generator is torch's on the CPU, seeded with 63 bits of blake2b("seed/purpose/step").
+    The generator is torch's, seeded with 63 bits of blake2b("seed/purpose/step"). That of a GPU is another algorithm
+    than the CPU's: the same name gives other numbers there.
 
     Attributes:
         seed: The run's seed, at least 0.
         purpose: What the numbers are for, for example ``"evolve/mutation"``.
         step: The step of the search, 0 for its first generation.
+        device: Where the numbers are drawn and stay, as torch names it; what draws from such a stream lets no value
+            decide a size, so that nobody has to wait for the device. Empty for the CPU where sizes may follow values.
 
     Example:
         >>> stream = Stream(seed=1, purpose="example", step=0)
@@ -32,6 +35,7 @@ class Stream:
     seed: int
     purpose: str
     step: int
+    device: str = ""
 
     def branch(self, name: str) -> Self:
         """A stream of its own for one part of the purpose."""
@@ -39,15 +43,19 @@ class Stream:
 
     def uniform(self, *shape: int) -> Tensor:
         """Float64 numbers, uniform in [0, 1), of the given shape."""
-        return torch.rand(math.prod(shape), dtype=torch.float64, generator=self._generator()).reshape(shape)
+        return self._drawn(math.prod(shape), torch.float64).reshape(shape)
 
     def uniform32(self, *shape: int) -> Tensor:
         """Float32 numbers, uniform in [0, 1), of the given shape: half the time and memory, 24 bits each."""
-        return torch.rand(math.prod(shape), dtype=torch.float32, generator=self._generator()).reshape(shape)
+        return self._drawn(math.prod(shape), torch.float32).reshape(shape)
 
     def integers(self, count: int, below: int) -> Tensor:
         """Int64 numbers, uniform over 0 .. below - 1, of shape (count,)."""
         return (self.uniform(count) * below).long().clamp_(max=below - 1)
+
+    def mask(self, rate: float, *shape: int) -> Tensor:
+        """Bool, of the given shape, each true with the given rate, independently; `rare` without a size to wait for."""
+        return self.uniform32(*shape) < rate
 
     def rare(self, total: int, rate: float) -> Tensor:
         """Positions in 0 .. total - 1, ascending, each drawn independently with the given rate.
@@ -68,6 +76,10 @@ class Stream:
             last, part = int(positions[-1]), part + 1
         return drawn[drawn < total]
 
+    def _drawn(self, count: int, dtype: torch.dtype) -> Tensor:
+        generator = self._generator()
+        return torch.rand(count, dtype=dtype, generator=generator, device=generator.device)
+
     def _generator(self) -> torch.Generator:
         digest = hashlib.blake2b(f"{self.seed}/{self.purpose}/{self.step}".encode(), digest_size=8).digest()
-        return torch.Generator("cpu").manual_seed(int.from_bytes(digest, "big") >> 1)
+        return torch.Generator(self.device or "cpu").manual_seed(int.from_bytes(digest, "big") >> 1)

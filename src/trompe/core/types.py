@@ -53,6 +53,32 @@ class Genomes(Protocol):
         ...
 
 
+@runtime_checkable
+class Movable(Protocol):
+    """Genomes that can live on a GPU: how wide they are is known without asking for a value."""
+
+    @property
+    def room(self) -> tuple[int, ...]:
+        """How wide they are, in as many ways as they can be."""
+        ...
+
+    def with_room(self, room: tuple[int, ...]) -> Self:
+        """The same genomes exactly so wide; what lies beyond must be unused."""
+        ...
+
+    def trimmed(self) -> Self:
+        """The same genomes, no wider than the widest of them."""
+        ...
+
+    def to(self, device: str) -> Self:
+        """The same genomes on a device, as torch names it."""
+        ...
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What `to_arrays` gives, where it is."""
+        ...
+
+
 G = TypeVar("G", bound=Genomes)
 G_co = TypeVar("G_co", bound=Genomes, covariant=True)
 

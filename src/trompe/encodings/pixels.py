@@ -50,6 +50,28 @@ class PixelGenomes:
         self.genes[rows] = others.genes
         return self
 
+    @property
+    def room(self) -> tuple[int, ...]:
+        """Nothing that could be wider."""
+        return ()
+
+    def with_room(self, room: tuple[int, ...]) -> Self:
+        """These genomes."""
+        del room
+        return self
+
+    def trimmed(self) -> Self:
+        """These genomes."""
+        return self
+
+    def to(self, device: str) -> Self:
+        """The same genomes on a device."""
+        return type(self)(self.genes.to(device))
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The genes, where they are."""
+        return {"genes": self.genes}
+
     def to_arrays(self) -> dict[str, Tensor]:
         """The genes."""
         return {"genes": self.genes.cpu().contiguous()}
@@ -125,6 +147,8 @@ class Pixels:
         genes = self._cross(parents.genes, stream.branch("crossover"))
         periods = stream.step // self.settings.halving_period if self.settings.halving_period else 0
         rate = self.settings.mutation_rate * 0.5**periods
+        if stream.device:
+            return PixelGenomes(mutated(genes, rate, self.settings.mutation_index, stream))
         where = stream.branch("mutated").rare(genes.numel(), rate)
         delta = polynomial_step(stream.branch("steps").uniform(len(where)), self.settings.mutation_index)
         flat = genes.reshape(-1)
@@ -160,13 +184,20 @@ class Pixels:
     def _cross(self, genes: Tensor, stream: Stream) -> Tensor:
         """A copy of the genes in which some pairs of rows have been crossed; an odd last row is left alone."""
         children = genes.clone()
-        crossed = (stream.branch("pairs").uniform(len(genes) // 2) < self.settings.crossover_rate).nonzero().flatten()
+        if self.settings.crossover_rate <= 0.0:
+            return children
+        chance = stream.branch("pairs").uniform(len(genes) // 2) < self.settings.crossover_rate
+        crossed = torch.arange(len(chance), device=genes.device) if stream.device else chance.nonzero().flatten()
         if not len(crossed):
             return children
         spread, swap = stream.branch("spread").uniform(2, len(crossed), genes.shape[1])
-        few = max(1, _CHUNK // genes.shape[1])
-        for pairs, *drawn in zip(crossed.split(few), spread.split(few), swap.split(few), strict=True):
-            children[2 * pairs], children[2 * pairs + 1] = self._of_two(genes[2 * pairs], genes[2 * pairs + 1], *drawn)
+        few = len(crossed) if stream.device else max(1, _CHUNK // genes.shape[1])
+        parts = zip(crossed.split(few), chance[crossed].split(few), spread.split(few), swap.split(few), strict=True)
+        for pairs, both, *drawn in parts:
+            one, other = genes[2 * pairs], genes[2 * pairs + 1]
+            first, second = self._of_two(one, other, *drawn)
+            children[2 * pairs] = torch.where(both.unsqueeze(1), first, one)
+            children[2 * pairs + 1] = torch.where(both.unsqueeze(1), second, other)
         return children
 
     def _of_two(self, one: Tensor, other: Tensor, spread: Tensor, swap: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,7 +212,16 @@ class Pixels:
         )
 
 
-def polynomial_step(uniform: Float64[Tensor, " m"], index: float) -> Float64[Tensor, " m"]:
+def mutated(genes: Float32[Tensor, "n genes"], rate: float, index: float, stream: Stream) -> Float32[Tensor, "n genes"]:
+    """Genes in [0, 1], each mutated with the given rate: polynomially, clamped; for streams that stay on a device.
+
+    A step is drawn for every gene, whether it mutates or not: on a GPU that costs less than waiting for how many do.
+    """
+    delta = polynomial_step(stream.branch("steps").uniform(*genes.shape), index).to(torch.float32)
+    return torch.where(stream.branch("mutated").mask(rate, *genes.shape), (genes + delta).clamp_(0.0, 1.0), genes)
+
+
+def polynomial_step(uniform: Float64[Tensor, "..."], index: float) -> Float64[Tensor, "..."]:
     """Steps of polynomial mutation for numbers uniform in [0, 1): symmetric, in (-1, 1), mean size 1 / (index + 2).
 
     Reference: Deb 2001.

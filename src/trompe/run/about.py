@@ -91,6 +91,8 @@ def describe_versions(
     """Versions of what the bytes of a run depend on, with those of the engines and renderers that it names."""
     plain = {"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()}
     named = {(judge or {}).get(key) for key in ("engine", "reference")}
+    if "torch:cuda" in named:
+        plain |= {"gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none"}
     named |= {method.get("renderer") for method in (encoding or {}).values() if isinstance(method, Mapping)}
     return plain | {package: _version(package) for package in (*_ENGINES, "numba") if package in named}
 

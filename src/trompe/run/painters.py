@@ -84,7 +84,9 @@ def painters(run: Run) -> dict[Place, Painter]:
             numbers: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in said.items()
             }
-            encoding = Cppn(spec, CppnSettings(**numbers), renderer if numba_installed() else "torch")
+            encoding = Cppn(
+                spec, CppnSettings(**numbers), "torch" if renderer == "numba" and not numba_installed() else renderer
+            )
             query = "SELECT niche, genome FROM current WHERE search = ?"
             for niche, blob in connection.execute(query, (search.number,)):
                 genome = CppnGenomes.from_arrays(unpack_arrays(blob)).trimmed()

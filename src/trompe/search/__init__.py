@@ -9,7 +9,8 @@ from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.evolve import evolve
 from trompe.search.judge import REMOTE, Judge, JudgeSettings, Slope
 from trompe.search.niches import EveryClass
-from trompe.search.reference import named_settings, reference_judge, search_judge
+from trompe.search.on_device import DeviceArchive
+from trompe.search.reference import named_settings, plain_torch, reference_judge, search_judge
 from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
 from trompe.search.squares import SQUARES, squares
@@ -28,6 +29,7 @@ __all__ = [
     "Cluster",
     "ClusterHands",
     "Contest",
+    "DeviceArchive",
     "Elites",
     "EveryClass",
     "Judge",
@@ -43,6 +45,7 @@ __all__ = [
     "evolve_asynchronously",
     "named_settings",
     "part_rows",
+    "plain_torch",
     "reference_judge",
     "scatter",
     "search_judge",

@@ -42,17 +42,29 @@ class Archive(Generic[G]):
         niches: How many.
         levels: Confidence levels whose first crossing is noted, ascending.
 
+    Attributes:
+        elites: The occupants.
+        device: Where they live and the search stays, as for `Stream`; empty for the CPU. See `DeviceArchive`.
+
     Example:
         >>> archive = Archive(niches=10, levels=(0.5, 0.99))
         >>> archive.elites.value.isinf().all().item()
         True
     """
 
+    device: str = ""
+    elites: Elites[G]
+
     def __init__(self, niches: int, levels: Sequence[float]) -> None:
         self._thresholds = torch.tensor([level_odds(level) for level in levels], dtype=torch.float64)
         empty = torch.full((niches,), -1)
         crossed = torch.full((niches, len(levels)), -1)
-        self.elites: Elites[G] = Elites(torch.full((niches,), -torch.inf, dtype=torch.float64), empty, None, crossed)
+        self.elites = Elites(torch.full((niches,), -torch.inf, dtype=torch.float64), empty, None, crossed)
+
+    @property
+    def value(self) -> Float64[Tensor, " niches"]:
+        """The bid values of the occupants, on the CPU; -inf where a niche is empty."""
+        return self.elites.value
 
     def offer(self, candidates: Candidates[G], bids: Bids) -> Wins[G]:
         """Let candidates compete, in their order.
@@ -65,11 +77,11 @@ class Archive(Generic[G]):
         """
         old = self.elites
         if not len(candidates):
-            return _nothing(candidates)
+            return no_wins(candidates)
         value = bids.value.amax(0)
         won = (~(value <= old.value)).nonzero().flatten()  # what is no number is among them, to be refused
         if not len(won):
-            return _nothing(candidates.take(won))
+            return no_wins(candidates.take(won))
         highest = value[won]
         self._check(highest, bids, candidates)
         best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
@@ -138,7 +150,7 @@ class Archive(Generic[G]):
             )
 
 
-def _nothing(nobody: Candidates[G]) -> Wins[G]:
+def no_wins(nobody: Candidates[G]) -> Wins[G]:
     """What an offer of nobody changes."""
     none, value = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.float64)
     return Wins(none, none, value, nobody, none, none, none, value, nobody)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trompe.core.numerics import level_odds
-from trompe.core.types import Bids, Candidates, Encoding, G, Niches, Outputs, Rows, Step
+from trompe.core.types import Bids, Candidates, Encoding, G, Images, Niches, Outputs, Rows, Step
 from trompe.search.archive import Archive
 from trompe.search.judge import Judge, with_threads
 from trompe.search.parts import Beating, only_own
@@ -192,9 +192,19 @@ class Contest(Generic[G]):
 
     def candidates(self, genomes: G, parents: Tensor, tally: Tally) -> Candidates[G]:
         """These genomes, expressed and numbered, to be judged next."""
-        ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes))
+        ids = torch.arange(tally.evaluations, tally.evaluations + len(genomes), device=parents.device)
         with with_threads(self.judge.settings.threads):
-            return Candidates(ids, parents, genomes, self.encoding.express(genomes))
+            inputs = self._in_parts(genomes, ids) if self.judge.settings.device else self.encoding.express(genomes)
+            return Candidates(ids, parents, genomes, inputs)
+
+    def _in_parts(self, genomes: G, ids: Rows) -> Images:
+        """What genomes express to, so many at a time as a GPU has room for."""
+        rows = torch.arange(len(ids), device=ids.device)
+        if not len(ids):
+            return self.encoding.express(genomes)
+        return self.judge.in_parts(
+            lambda size: torch.cat([self.encoding.express(genomes.take(part)) for part in rows.split(size)])
+        )
 
     def enter(
         self, archive: Archive[G], candidates: Candidates[G], outputs: Outputs, tally: Tally, only: Rows | None = None
@@ -234,7 +244,7 @@ class Contest(Generic[G]):
             evaluations=tally.evaluations + n,
             forwards=tally.forwards + self.judge.forwards(n),
         )
-        statistics = archive_statistics(archive.elites.value[self.counted], self.levels)
+        statistics = archive_statistics(archive.value[self.counted], self.levels)
         statistics["takeovers"] = len(wins.niche)
         counts = (after.number, after.evaluations, after.forwards, after.backwards)
         return Step(*counts, wins, statistics, after.state), after

@@ -32,9 +32,12 @@ def evolve(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally = 
         Each step after it happened.
     """
     while room := plan.wanted(tally):
-        stream = Stream(plan.seed, f"evolve/{contest.encoding.name}", tally.number + 1)
+        stream = Stream(plan.seed, f"evolve/{contest.encoding.name}", tally.number + 1, archive.device)
         if tally.number < 0:
-            genomes, parents = contest.encoding.random(room, stream), torch.full((room, 2), -1)
+            genomes, parents = (
+                contest.encoding.random(room, stream),
+                torch.full((room, 2), -1, device=archive.device or None),
+            )
         else:
             genomes, parents = offspring(contest, archive, room, stream, plan.goal)
         step, tally = contest.hold(archive, genomes, parents, tally)
@@ -47,5 +50,5 @@ def offspring(
     """Children and the ids of both parents: the one each child is a copy of first, then its mate."""
     mates, ids = archive.parents(n + n % 2, stream.branch("parents"), goal)
     children = contest.encoding.vary(mates, stream)
-    rows = torch.arange(n)
+    rows = torch.arange(n, device=ids.device)
     return (children if n == len(children) else children.take(rows)), torch.stack([ids[rows], ids[rows ^ 1]], 1)

@@ -6,16 +6,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from trompe.core.check import check_outputs
+from trompe.core.check import check_outputs, with_faults_marked
 from trompe.core.errors import Notice, TargetError
 from trompe.core.numerics import from_levels
 from trompe.core.types import Images, Outputs, Target
+
+T = TypeVar("T")
 
 REMOTE = "remote"
 """Engine of a target behind a URL."""
@@ -29,7 +32,7 @@ class JudgeSettings:
         batch: Rows a call; the last batch is padded with copies of its last row.
         threads: Of torch, on the CPU.
         engine: What computes the network; ``remote`` where a server does, which is then sent batches of this size by
-            the target itself, several at a time.
+            the target itself, several at a time. ``torch:cuda`` is torch on a GPU, where all of a search then stays.
         precision: Of its weights and arithmetic.
         reference: The engine whose float32 values count; see `trompe.search.reference`.
     """
@@ -39,6 +42,12 @@ class JudgeSettings:
     engine: str = "torch"
     precision: str = "float32"
     reference: str = "torch"
+
+    @property
+    def device(self) -> str:
+        """Where a search stays, as torch names it; empty for the CPU, where whoever wants to know a value may look."""
+        engine, _, device = self.engine.partition(":")
+        return device if engine == "torch" else ""
 
     @property
     def counts(self) -> bool:
@@ -169,14 +178,24 @@ class Judge:
             outputs = self.target.judge(inputs)
             check_outputs(outputs, len(inputs), self.target.labels, f"target {self.target.name}")
             return outputs
+        parts = self.in_parts(lambda rows: [self._ask(batch, rows) for batch in inputs.split(rows)])
+        return parts[0] if len(parts) == 1 else Outputs.join(parts)
+
+    def in_parts(self, make: Callable[[int], T]) -> T:
+        """What is made of a batch so many rows at a time; where a GPU has no room for so many, with half of them.
+
+        Args:
+            make: Is given how many rows to take at a time. Begins anew where there was no room.
+
+        Raises:
+            TargetError: There is no room for a single row.
+        """
         while True:
             rows = self.room.rows(self.settings.batch)
             try:
-                parts = [self._ask(batch, rows) for batch in inputs.split(rows)]
+                return make(rows)
             except torch.OutOfMemoryError as cause:
                 self._halve(rows, cause)
-                continue
-            return parts[0] if len(parts) == 1 else Outputs.join(parts)
 
     def _halve(self, rows: int, cause: RuntimeError) -> None:
         """Go on with half as many rows a call; a single one cannot be halved."""
@@ -200,7 +219,10 @@ class Judge:
         if n < size:
             batch = torch.cat([batch, batch[-1:].expand(size - n, *batch.shape[1:])])
         outputs = self.target.judge(batch)
-        check_outputs(outputs, size, self.target.labels, f"target {self.target.name}")
+        stays = bool(self.settings.device)
+        check_outputs(outputs, size, self.target.labels, f"target {self.target.name}", look=not stays)
+        if stays:
+            outputs = replace(outputs, logits=with_faults_marked(outputs.logits))
         if n == size:
             return outputs
         return outputs.take(slice(n))

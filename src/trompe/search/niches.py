@@ -6,6 +6,7 @@ from typing import Self
 import torch
 
 from trompe.core.check import check_name
+from trompe.core.constants import constant
 from trompe.core.errors import BadInput
 from trompe.core.numerics import bid_value
 from trompe.core.types import Bids, Images, Outputs, Target
@@ -45,4 +46,4 @@ class EveryClass:
         """The bid value of each candidate for each chosen class; the inputs themselves do not matter here."""
         del inputs
         value = bid_value(outputs, "independent" if self.link == "independent" else "softmax")
-        return Bids(value[:, torch.tensor(self.columns)])
+        return Bids(value[:, constant(self.columns, torch.int64, value.device)])

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from math import prod
 
+from trompe.core.errors import BadInput
 from trompe.core.types import Target
 from trompe.search.cluster import CLUSTER
 from trompe.search.judge import Judge, JudgeSettings
+from trompe.targets.device import moved
 from trompe.targets.engines import ENGINES, engine_target, own_engine
 from trompe.targets.torch import TorchTarget
 
@@ -25,8 +27,26 @@ def search_judge(target: Target, settings: JudgeSettings) -> Judge:
     """
     if settings.counts:  # whatever the run calls it: targets of other kinds come in one engine only
         settings = reference_settings(target, settings)
+    if settings.device:
+        return Judge(moved(plain_torch(target), settings.device), settings)
     asked = reference_settings(target, settings) if settings.engine == CLUSTER else settings  # each worker's own
     return Judge(engine_target(target, asked), settings)
+
+
+def plain_torch(target: Target) -> TorchTarget:
+    """The target, if it is a torch network and nothing more.
+
+    Raises:
+        BadInput: It is not; guards and transforms compute on the CPU.
+    """
+    if isinstance(target, TorchTarget) and not target.declared.layer:
+        return target
+    raise BadInput(
+        expected="a torch network, without a guard in front and without --survive, to be moved to a GPU",
+        got=f"{target.name} as {type(target).__name__}",
+        where="--device",
+        do="Leave it out: others are computed on the CPU.",
+    )
 
 
 def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
@@ -60,12 +80,13 @@ def named_settings(target: Target, name: str | None, batch: int, threads: int) -
 
     Args:
         target: As it was loaded.
-        name: A key of `ENGINES`, or `CLUSTER`; None for the target's own engine.
+        name: A key of `ENGINES`, or `CLUSTER`, or torch and a device, as in ``torch:cuda``; None for the target's own
+            engine.
         batch: Rows a call.
         threads: That compute it.
     """
     own = own_engine(target)
-    if name == CLUSTER:
-        return JudgeSettings(batch, threads, CLUSTER, "float32", own)
+    if name == CLUSTER or (name or "").startswith("torch:"):
+        return JudgeSettings(batch, threads, str(name), "float32", own)
     engine, precision = ENGINES[name] if name else (own, "float32")
     return JudgeSettings(batch, threads, engine, precision, own)

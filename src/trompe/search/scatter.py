@@ -16,7 +16,8 @@ def scatter(contest: Contest[G], archive: Archive[G], plan: Plan, tally: Tally =
     Takes and yields what `evolve` does, so that both can be compared at equal evaluations.
     """
     while room := plan.wanted(tally):
-        stream = Stream(plan.seed, f"scatter/{contest.encoding.name}", tally.number + 1)
+        stream = Stream(plan.seed, f"scatter/{contest.encoding.name}", tally.number + 1, archive.device)
         genomes = contest.encoding.random(room, stream)
-        step, tally = contest.hold(archive, genomes, torch.full((room, 2), -1), tally)
+        parents = torch.full((room, 2), -1, device=archive.device or None)
+        step, tally = contest.hold(archive, genomes, parents, tally)
         yield step

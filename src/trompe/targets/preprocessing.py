@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from trompe.core.constants import constant
 from trompe.core.errors import BadInput
 from trompe.core.types import Images, Logits
 
@@ -152,7 +153,9 @@ CAFFE = Preprocessing(range=(0.0, 255.0), mean=(104.0, 117.0, 123.0), colour="bg
 def _per_channel(values: tuple[float, ...], batch: Tensor) -> Tensor:
     if len(values) not in (1, batch.shape[1]):
         raise _unusable("mean and std", f"one number, or one for each of {batch.shape[1]} channels", values)
-    return torch.tensor(values, dtype=batch.dtype, device=batch.device).reshape(1, -1, 1, 1)
+    if batch.device.type == "cpu":  # in a way that exporters can follow
+        return torch.tensor(values, dtype=batch.dtype).reshape(1, -1, 1, 1)
+    return constant(values, batch.dtype, batch.device).reshape(1, -1, 1, 1)
 
 
 def _unusable(name: str, expected: str, got: object) -> BadInput:

@@ -22,6 +22,7 @@ from trompe.targets import ForeignTarget, bundled_targets
 from trompe.targets.guarded import undefended
 from trompe.targets.ready import LowestOfFive, Ready, make_ready
 from trompe.verbs.control import control
+from trompe.verbs.devices import with_device
 from trompe.verbs.fool import Attempt, Session, describe_target, open_target, stored_settings
 from trompe.verbs.inspect import examine
 from trompe.verbs.judges import judge_settings
@@ -35,7 +36,7 @@ from trompe.verbs.thrift import line_of, remote_judge
 _JUDGE_BATCH = 50
 _SHARED = (
     "generations", "classes", "confidence", "budget", "max_queries", "header", "threads", "engine", "address",
-    "workers", "asynchronous", "renderer", "survive", "guard", "trust", "out", "resume",
+    "workers", "asynchronous", "device", "renderer", "survive", "guard", "trust", "out", "resume",
 )  # fmt: skip
 _TOP = 0.9999
 _PAINTED = (1, 3)
@@ -171,7 +172,7 @@ def prepare_audit(
     names = (*TRANSFORMS, *([settings.pipeline] if settings.pipeline else [])) if settings.survival else ()
     transforms = parse_transforms(dict.fromkeys(names))
     check_at_least(settings.repeats, 1, "--repeats")
-    settings, seconds = with_renderer(settings), parse_time(settings.time)
+    settings, seconds = with_renderer(with_device(settings)), parse_time(settings.time)
     ready = _distrust(target or open_target(settings), settings)
     classes = len(settings.classes or ready.target.labels)
     judge = judge or remote_judge(ready.target)

@@ -23,6 +23,7 @@ from trompe.search import (
     Cluster,
     ClusterHands,
     Contest,
+    DeviceArchive,
     EveryClass,
     Judge,
     JudgeSettings,
@@ -36,6 +37,7 @@ from trompe.targets.guarded import guards_of, undefended
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
 from trompe.verbs.clusters import check_cluster, with_cluster
+from trompe.verbs.devices import STAYING, with_device
 from trompe.verbs.guarded import beside_target
 from trompe.verbs.judges import MARGIN, ends_round, is_checkpoint, judge_of, judge_settings, opinion_of
 from trompe.verbs.keywords import keywords
@@ -62,7 +64,7 @@ NOTICES = "notices"
 _NOT_STORED = ("out", "resume", "plan", "output", "fail_on", "baseline", "address", "workers")
 _AS_BEFORE = {
     "survive": (), "survival": True, "pipeline": "", "renderer": "torch", "readers": "", "guard": None,
-    "asynchronous": False,
+    "asynchronous": False, "device": "cpu",
 }  # fmt: skip
 """Younger than the first runs, with what those did: left out there, so that a run from before repeats to its digest."""
 
@@ -112,7 +114,7 @@ class Attempt:
             BadInput: A setting is unusable.
             TargetError: The target is.
         """
-        settings, patience = with_renderer(resolve(settings)), parse_time(settings.time)
+        settings, patience = with_renderer(with_device(resolve(settings))), parse_time(settings.time)
         make_plan(settings)  # a number out of range is refused before a target is loaded
         ready = target if isinstance(target, Ready) else _readied(target or open_target(settings))
         target = ready.target
@@ -270,7 +272,7 @@ class Session:
 
     def _steps(self, search: int, attempt: Attempt) -> Iterator[Step[Any]]:
         opened = self._recorder.reopen(search, attempt.encoding.genome_type)
-        archive, tally = opened.archive, opened.tally
+        archive, tally = self._placed(search, attempt, opened.archive), opened.tally
         self._recorder.mark(search, "running", "")
         number, evaluations = tally.number, tally.evaluations
         about = self.about
@@ -299,6 +301,11 @@ class Session:
         why = reason or plan.ended_by(number, evaluations)
         cut = why == "budget" and attempt.plan.admitted(1, evaluations)
         self._recorder.mark(search, "done", MAX_QUERIES if cut else why)
+
+    def _placed(self, search: int, attempt: Attempt, archive: Archive[Any]) -> Archive[Any]:
+        """The archive where the search stays."""
+        device = self._judges[search].settings.device
+        return DeviceArchive(archive, device) if device and attempt.settings.by in STAYING else archive
 
     def _record_notices(self) -> None:
         """Write what happened to those who judge: batches that a GPU had no room for, workers that died."""
@@ -360,7 +367,7 @@ class Session:
         if is_checkpoint(number, attempt.plan.batch, len(attempt.niches.names)):
             self._recorder.tell(search, checkpoint=True)
         goal = attempt.settings.confidence
-        if goal is not None and self._is_sure(search, archive.elites.value, number, level_odds(goal)):
+        if goal is not None and self._is_sure(search, archive.value, number, level_odds(goal)):
             return "confidence"
         if attempt.patience is not None and self._spent >= attempt.patience:
             return "time"

@@ -12,6 +12,7 @@ from trompe.search import (
     choose,
     named_settings,
     part_rows,
+    plain_torch,
     reference_judge,
     search_judge,
 )
@@ -39,6 +40,9 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
         return stored
     if settings.engine == "auto":
         return choose(target, rows)
+    if settings.device == "cuda":
+        plain_torch(target)
+        return named_settings(target, "torch:cuda", rows, settings.threads)
     rows = part_rows(rows) if settings.engine == CLUSTER else min(rows, LARGEST)
     return named_settings(target, settings.engine, rows, settings.threads)
 

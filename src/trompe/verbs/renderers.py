@@ -16,11 +16,16 @@ S = TypeVar("S", FoolSettings, AuditSettings)
 def with_renderer(settings: S) -> S:
     """The settings with their renderer filled in, once and for all.
 
-    As the run was begun, where it is taken up again; otherwise numba where networks evolve, another engine than torch
-    is given, and numba is installed; otherwise torch.
+    As the run was begun, where it is taken up again; otherwise where networks evolve dense on a GPU, and numba where
+    another engine than torch is given and it is installed; otherwise torch.
+
+    Args:
+        settings: From `with_device`.
     """
     if settings.renderer is not None:
         return settings
+    if settings.device == "cuda" and _paints(settings):
+        return replace(settings, renderer="dense")
     stored = _stored(settings)
     fast = settings.engine not in (None, "torch") and _paints(settings) and numba_installed()
     return replace(settings, renderer=stored or ("numba" if fast else "torch"))

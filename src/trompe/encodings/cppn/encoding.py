@@ -8,24 +8,27 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from trompe.core.constants import constant
 from trompe.core.errors import BadInput
 from trompe.core.numerics import quantise
 from trompe.core.seeds import Stream
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images
-from trompe.encodings.cppn import compiled, kernel
+from trompe.encodings.cppn import compiled, dense, kernel
 from trompe.encodings.cppn.colour import hls_to_rgb, hsv_to_rgb
 from trompe.encodings.cppn.functions import NAMES
 from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, layered
 from trompe.encodings.cppn.render import outputs_of
 from trompe.encodings.cppn.vary import Workshop
 
-Renderer = Literal["torch", "numba"]
+Renderer = Literal["torch", "numba", "dense"]
 
 _CHUNK_VALUES = 1_000_000
 """Node values painted at a time, so that they stay in the processor's caches."""
 _BAND_VALUES = 32_000_000
 """Node values of one network held at a time, so that a poster fits into memory; far above any judged image."""
+_DENSE_VALUES = 250_000_000
+"""Node values painted at a time for a GPU: a gigabyte."""
 _HUE_TURNS = 2.0 * 255.0 / 360.0
 """8-bit OpenCV counts hue in steps of two degrees, so a byte up to 255 goes round once and a half."""
 
@@ -94,8 +97,9 @@ class Cppn:
     Attributes:
         spec: The images it paints by default; any other size can be asked of `draw`.
         settings: How networks see, paint and change.
-        renderer: What `express` paints with: ``"torch"``, the reference, or ``"numba"``, which is many times as fast
-            and differs in single levels of few pixels. Part of a run, as the judge's engine is.
+        renderer: What `express` paints with: ``"torch"``, the reference, ``"numba"``, which is many times as fast, or
+            ``"dense"``, for networks on a GPU. Both differ in single levels of few pixels. Part of a run, as the
+            judge's engine is.
         threads: That paint, with numba; the pictures do not depend on it.
 
     Raises:
@@ -130,16 +134,17 @@ class Cppn:
         """Every input connected to every output, or to the first of the hidden layers; random weights and functions."""
         source, target = layered(self.spec.channels, self.settings.hidden)
         slots = self.spec.channels + sum(self.settings.hidden)
+        source, target = (constant(ends.tolist(), ends.dtype, stream.device or "cpu") for ends in (source, target))
         kind = stream.branch("functions").integers(n * slots, len(self.settings.functions))
         uniform = stream.branch("weights").uniform32(n, len(source))
         weight = 0.5 + (uniform - 0.5) * (self.settings.initial_weight / self.settings.weight_limit)
         wiring = source.expand(n, -1).contiguous(), target.expand(n, -1).contiguous()
-        return CppnGenomes(self._functions()[kind].reshape(n, slots), *wiring, weight)
+        return CppnGenomes(self._functions(stream.device)[kind].reshape(n, slots), *wiring, weight)
 
     def vary(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
         """Children of the parents, one each, by mutation alone."""
         settings = self.settings
-        workshop = Workshop(parents, self.spec.channels, self._functions(), stream)
+        workshop = Workshop(parents, self.spec.channels, self._functions(stream.device), stream)
         workshop.mutate_weights(settings.weight_rate, settings.weight_index)
         workshop.mutate_functions(settings.function_rate)
         workshop.add_connections(settings.add_connection)
@@ -153,6 +158,8 @@ class Cppn:
         height, width = self.spec.height, self.spec.width
         if self.renderer == "torch":
             return quantise(self.draw(genomes, height, width))
+        if self.renderer == "dense":
+            return quantise(self._densely(genomes))
         images = compiled.paint(
             genomes, self.weights(genomes), self._inputs(height, width), self._meaning(), self.threads
         )
@@ -217,22 +224,35 @@ class Cppn:
             return hsv_to_rgb(first, second, third)
         return hls_to_rgb(first * _HUE_TURNS, second, third)
 
+    def _densely(self, genomes: CppnGenomes) -> Images:
+        """The pictures of networks that may live on a GPU, there."""
+        (height, width), device = self.spec.shape[1:], genomes.weight.device
+        inputs, weights = self._inputs(height, width, device), self.weights(genomes)
+        kinds = [NAMES.index(name) for name in self.settings.functions]
+        rows = max(1, _DENSE_VALUES // (inputs.shape[1] * (len(INPUTS) + genomes.function.shape[1])))
+        parts = [
+            self._colours(dense.outputs_of(genomes.take(part), weights[part], inputs, self.spec.channels, kinds).abs())
+            for part in torch.arange(len(genomes), device=device).split(rows)
+        ]
+        return torch.cat(parts).reshape(len(genomes), *self.spec.shape)
+
     def _meaning(self) -> int:
         if self.spec.channels == 1:
             return kernel.GREY
         return kernel.HSV if self.settings.colour == "hsv" else kernel.HLS
 
-    def _inputs(self, height: int, width: int) -> Float32[Tensor, "4 pixels"]:
-        down, across = _axis(height), _axis(width)
+    def _inputs(self, height: int, width: int, device: torch.device | None = None) -> Float32[Tensor, "4 pixels"]:
+        down, across = _axis(height, device), _axis(width, device)
         rows, columns = torch.meshgrid(down, across, indexing="ij")
         distance = (rows.square() + columns.square()).sqrt()
         if self.settings.coordinates == "raw":
-            rows = (torch.arange(height) * (self.spec.height / height)).unsqueeze(1).expand(height, width)
-            columns = (torch.arange(width) * (self.spec.width / width)).expand(height, width)
-        return torch.stack([columns, rows, distance, torch.ones(height, width)]).reshape(4, -1).to(torch.float32)
+            rows = torch.arange(height, device=device) * (self.spec.height / height)
+            rows = rows.unsqueeze(1).expand(height, width)
+            columns = (torch.arange(width, device=device) * (self.spec.width / width)).expand(height, width)
+        return torch.stack([columns, rows, distance, torch.ones_like(distance)]).reshape(4, -1).to(torch.float32)
 
-    def _functions(self) -> Tensor:
-        return torch.tensor([NAMES.index(name) for name in self.settings.functions], dtype=torch.int8)
+    def _functions(self, device: str) -> Tensor:
+        return constant([NAMES.index(name) for name in self.settings.functions], torch.int8, device or "cpu")
 
 
 def _check_start(settings: CppnSettings) -> None:
@@ -252,6 +272,6 @@ def _check_start(settings: CppnSettings) -> None:
         )
 
 
-def _axis(size: int) -> Tensor:
+def _axis(size: int, device: torch.device | None) -> Tensor:
     """-1 to 1 from the first pixel to the last; 0 where there is only one."""
-    return torch.linspace(-1.0, 1.0, size) if size > 1 else torch.zeros(1)
+    return torch.linspace(-1.0, 1.0, size, device=device) if size > 1 else torch.zeros(1, device=device)

@@ -74,28 +74,56 @@ class CppnGenomes:
 
     def trimmed(self) -> Self:
         """The same networks without columns that none of them uses; each one's connections keep their order."""
-        absent = self.source < 0
-        order = absent.to(torch.uint8).argsort(dim=1, stable=True)
-        links = int((~absent).sum(1).max()) if len(self) else 0
-        order = order[:, :links]
+        links = int((self.source >= 0).sum(1).max()) if len(self) else 0
         used = (self.function >= 0).any(0).nonzero()
         slots = int(used.max()) + 1 if len(used) else 0
+        return self.packed(links).with_room((slots, links))
+
+    def packed(self, links: int | None = None) -> Self:
+        """The same networks with each one's connections in front, in their order; by default as wide as before.
+
+        Args:
+            links: How many columns of connections to keep, at least as many as any network has.
+        """
+        absent = self.source < 0
+        order = absent.to(torch.uint8).argsort(dim=1, stable=True)[:, :links]
         weight = torch.where(absent, 0.0, self.weight)
+        ends = self.source.gather(1, order), self.target.gather(1, order)
+        return type(self)(self.function, *ends, weight.gather(1, order))
+
+    @property
+    def room(self) -> tuple[int, ...]:
+        """How many slots and connections there is room for."""
+        return self.function.shape[1], self.source.shape[1]
+
+    def with_room(self, room: tuple[int, ...]) -> Self:
+        """The same networks with exactly so much room; what lies beyond it must be unused."""
+        slots, links = room
+        wide = self.widened(slots, links)
         return type(self)(
-            self.function[:, :slots].contiguous(),
-            self.source.gather(1, order),
-            self.target.gather(1, order),
-            weight.gather(1, order),
+            wide.function[:, :slots].contiguous(),
+            wide.source[:, :links].contiguous(),
+            wide.target[:, :links].contiguous(),
+            wide.weight[:, :links].contiguous(),
+        )
+
+    def to(self, device: str) -> Self:
+        """The same networks on a device."""
+        return type(self)(
+            self.function.to(device), self.source.to(device), self.target.to(device), self.weight.to(device)
         )
 
     def sizes(self) -> tuple[Tensor, Tensor]:
         """Nodes beside the inputs, and connections, of each network: int64, shape (n,)."""
         return (self.function >= 0).sum(1), (self.source >= 0).sum(1)
 
+    def arrays(self) -> dict[str, Tensor]:
+        """All four tensors, where they are."""
+        return {"function": self.function, "source": self.source, "target": self.target, "weight": self.weight}
+
     def to_arrays(self) -> dict[str, Tensor]:
         """All four tensors."""
-        arrays = {"function": self.function, "source": self.source, "target": self.target, "weight": self.weight}
-        return {name: values.cpu().contiguous() for name, values in arrays.items()}
+        return {name: values.cpu().contiguous() for name, values in self.arrays().items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Tensor]) -> Self:

@@ -10,20 +10,25 @@ from trompe.encodings.cppn.genome import ABSENT, INPUTS, CppnGenomes
 _FIRST = len(INPUTS)
 
 
-def depths(genomes: CppnGenomes) -> Tensor:
-    """Length of the longest path from an input to the node in each slot, at least 1; int64, shape (n, slots)."""
+def depths(genomes: CppnGenomes, *, look: bool = True) -> Tensor:
+    """Length of the longest path from an input to the node in each slot, at least 1; int64, shape (n, slots).
+
+    Args:
+        genomes: The networks.
+        look: Whether to look after each round if all is settled, and stop; on a GPU going on costs less than looking.
+    """
     n, slots = genomes.function.shape
     nowhere = _FIRST + slots  # where absent connections point
     source, target = genomes.source.long(), genomes.target.long()
     absent = source < 0
     source, target = source.masked_fill(absent, nowhere), target.masked_fill(absent, nowhere)
-    depth = torch.ones(n, nowhere + 1, dtype=torch.int64)
+    depth = torch.ones(n, nowhere + 1, dtype=torch.int64, device=source.device)
     depth[:, :_FIRST] = 0
     for _ in range(slots + 1):
         through = depth.gather(1, source) + 1
         deeper = depth.scatter_reduce(1, target, through, "amax")
         deeper[:, nowhere] = 0
-        if bool((deeper == depth).all()):
+        if look and bool((deeper == depth).all()):
             break
         depth = deeper
     return depth[:, _FIRST:nowhere]

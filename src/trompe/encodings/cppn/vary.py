@@ -5,13 +5,16 @@ from torch import Tensor
 
 from trompe.core.seeds import Stream
 from trompe.encodings.cppn.genome import ABSENT, INPUTS, CppnGenomes
-from trompe.encodings.pixels import polynomial_step
+from trompe.encodings.pixels import mutated, polynomial_step
 
 _FIRST = len(INPUTS)
 
 
 class Workshop:
     """A population under change: widened so that each network has room for what one round of mutation can add.
+
+    Where the stream stays on a device, everything is done to every network, and kept where it was meant: no size
+    follows a value, and nobody waits for the device.
 
     Args:
         genomes: The parents; they are left as they were.
@@ -26,11 +29,15 @@ class Workshop:
         self._function, self._weight = wide.function.clone(), wide.weight.clone()
         self._source, self._target = wide.source.long(), wide.target.long()
         self._outputs, self._functions, self._stream = outputs, functions, stream
-        self._rows = torch.arange(len(genomes))
+        self._rows = torch.arange(len(genomes), device=genomes.weight.device)
 
     def mutate_weights(self, rate: float, index: float) -> None:
         """Each connection's gene, independently: polynomial mutation, clamped to [0, 1]."""
         stream = self._stream.branch("weights")
+        if stream.device:
+            new = mutated(self._weight, rate, index, stream)
+            self._weight = torch.where(self._source >= 0, new, self._weight)
+            return
         where = stream.rare(self._weight.numel(), rate)
         where = where[self._source.reshape(-1)[where] >= 0]
         delta = polynomial_step(stream.branch("steps").uniform(len(where)), index).to(torch.float32)
@@ -40,6 +47,11 @@ class Workshop:
     def mutate_functions(self, rate: float) -> None:
         """Each node's function, independently: drawn anew, perhaps the same."""
         stream = self._stream.branch("functions")
+        if stream.device:
+            new = self._draw_functions(self._function.numel(), stream).reshape(self._function.shape)
+            chosen = stream.mask(rate, *self._function.shape) & (self._function >= 0)
+            self._function = torch.where(chosen, new, self._function)
+            return
         flat = self._function.view(-1)
         where = stream.rare(flat.numel(), rate)
         where = where[flat[where] >= 0]
@@ -58,28 +70,28 @@ class Workshop:
         source = choose(senders, pick)
         present[:, :_FIRST] = False
         target = choose(present & ~self._ancestors(source), aim)
-        rows = ((chance < rate) & (source >= 0) & (target >= 0)).nonzero().flatten()
-        self._link(rows, source[rows], target[rows], weight[rows].to(torch.float32))
+        chosen = (chance < rate) & (source >= 0) & (target >= 0)
+        self._link(chosen, source, target, weight.to(torch.float32))
 
     def delete_connections(self, rate: float) -> None:
         """In some networks, a random connection."""
         chance, pick = self._stream.branch("delete-connection").uniform(2, len(self._rows))
         which = choose(self._source >= 0, pick)
-        rows = ((chance < rate) & (which >= 0)).nonzero().flatten()
-        self._source[rows, which[rows]] = ABSENT
+        _put(self._source, which, ABSENT, (chance < rate) & (which >= 0))
 
     def add_nodes(self, rate: float) -> None:
         """In some networks, a node in the middle of a random connection; both halves get the old weight."""
         stream = self._stream.branch("add-node")
         chance, pick = stream.uniform(2, len(self._rows))
         which = choose(self._source >= 0, pick)
-        rows = ((chance < rate) & (which >= 0)).nonzero().flatten()
-        which = which[rows]
-        slot = (self._function[rows] < 0).to(torch.uint8).argmax(1)
-        self._function[rows, slot] = self._draw_functions(len(rows), stream)
-        target = self._target[rows, which]
-        self._target[rows, which] = slot + _FIRST
-        self._link(rows, slot + _FIRST, target, self._weight[rows, which])
+        chosen = (chance < rate) & (which >= 0)
+        slot = (self._function < 0).to(torch.uint8).argmax(1)
+        # As many are drawn as there are networks; those that get a node take the first of them, in their order.
+        drawn = self._draw_functions(len(self._rows), stream)[chosen.cumsum(0).sub_(1).clamp_(min=0)]
+        _put(self._function, slot, drawn, chosen)
+        target, weight = _get(self._target, which), _get(self._weight, which)
+        _put(self._target, which, slot + _FIRST, chosen)
+        self._link(chosen, slot + _FIRST, target, weight)
 
     def delete_nodes(self, rate: float) -> None:
         """In some networks, a random hidden node with all its connections."""
@@ -87,43 +99,58 @@ class Workshop:
         hidden = self._function >= 0
         hidden[:, : self._outputs] = False
         slot = choose(hidden, pick)
-        rows = ((chance < rate) & (slot >= 0)).nonzero().flatten()
-        self._function[rows, slot[rows]] = ABSENT
-        node = (slot[rows] + _FIRST).unsqueeze(1)
-        loose = (self._source[rows] == node) | (self._target[rows] == node)
-        self._source[rows] = self._source[rows].masked_fill(loose, ABSENT)
+        chosen = (chance < rate) & (slot >= 0)
+        _put(self._function, slot, ABSENT, chosen)
+        node = (slot + _FIRST).unsqueeze(1)
+        loose = chosen.unsqueeze(1) & ((self._source == node) | (self._target == node))
+        self._source = self._source.masked_fill(loose, ABSENT)
 
     def genomes(self) -> CppnGenomes:
-        """The children."""
+        """The children; from a device, as wide as there was room, with what each uses in front."""
         target = self._target.masked_fill(self._source < 0, ABSENT)
-        return CppnGenomes(self._function, self._source.to(torch.int16), target.to(torch.int16), self._weight).trimmed()
+        made = CppnGenomes(self._function, self._source.to(torch.int16), target.to(torch.int16), self._weight)
+        return made.packed() if self._stream.device else made.trimmed()
 
     def _present_nodes(self) -> Tensor:
-        inputs = torch.ones(len(self._rows), _FIRST, dtype=torch.bool)
+        inputs = torch.ones(len(self._rows), _FIRST, dtype=torch.bool, device=self._rows.device)
         return torch.cat([inputs, self._function >= 0], 1)
 
     def _ancestors(self, source: Tensor) -> Tensor:
         """Nodes from which a path leads to the given node of each network, itself included; bool, (n, nodes)."""
         nodes = _FIRST + self._function.shape[1]
-        found = torch.zeros(len(self._rows), nodes + 1, dtype=torch.bool)
-        found[self._rows, source] = True
+        kind = torch.int32 if self._stream.device else torch.bool  # not every device has a largest of booleans
+        found = torch.zeros(len(self._rows), nodes + 1, dtype=kind, device=self._rows.device)
+        found.scatter_(1, source.masked_fill(source < 0, nodes).unsqueeze(1), value=1)
         origin = self._source.masked_fill(self._source < 0, nodes)
         target = self._target.masked_fill(self._source < 0, nodes)
-        while True:
-            found[:, nodes] = False
+        for _ in range(nodes):  # no path is longer
+            found[:, nodes] = 0
             more = found.scatter_reduce(1, origin, found.gather(1, target), "amax")
-            more[:, nodes] = False
-            if bool((more == found).all()):
-                return found[:, :nodes]
+            more[:, nodes] = 0
+            if not self._stream.device and bool((more == found).all()):
+                break
             found = more
+        return found[:, :nodes].bool()
 
-    def _link(self, rows: Tensor, source: Tensor, target: Tensor, weight: Tensor) -> None:
-        free = (self._source[rows] < 0).to(torch.uint8).argmax(1)
-        self._source[rows, free], self._target[rows, free] = source, target
-        self._weight[rows, free] = weight
+    def _link(self, chosen: Tensor, source: Tensor, target: Tensor, weight: Tensor) -> None:
+        """A new connection in each of the chosen networks, in its first free slot."""
+        free = (self._source < 0).to(torch.uint8).argmax(1)
+        for table, values in ((self._source, source), (self._target, target), (self._weight, weight)):
+            _put(table, free, values, chosen)
 
     def _draw_functions(self, count: int, stream: Stream) -> Tensor:
         return self._functions[stream.branch("kind").integers(count, len(self._functions))]
+
+
+def _get(table: Tensor, column: Tensor) -> Tensor:
+    """Of each row the value in its column; in the first one where it has none (-1)."""
+    return table.gather(1, column.clamp(min=0).unsqueeze(1)).squeeze(1)
+
+
+def _put(table: Tensor, column: Tensor, values: Tensor | int, chosen: Tensor) -> None:
+    """Overwrite, in each of the chosen rows, the value in its column."""
+    kept = torch.where(chosen, values, _get(table, column)).to(table.dtype)
+    table.scatter_(1, column.clamp(min=0).unsqueeze(1), kept.unsqueeze(1))
 
 
 def choose(mask: Tensor, uniform: Tensor) -> Tensor:
