@@ -389,11 +389,11 @@ BUGS = (
         "tests/test_run.py",
     ),
     Bug(
-        "earlier occupants of a transaction are lost",
-        "run/record.py",
-        "self._occupants = {**self._occupants, **{",
-        "self._occupants = {**{",
-        VERBS,
+        "the first occupant of a transaction stays in it",
+        "run/rows.py",
+        "niche, candidate, value in takeovers}",
+        "niche, candidate, value in reversed(takeovers)}",
+        "tests/test_run.py",
     ),
     Bug(
         "first crossings are forgotten on resuming",

@@ -2,7 +2,8 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy
 import torch
@@ -14,6 +15,8 @@ GENOME_LIMIT = 64 * 1024
 PICTURE_SIDE = 64
 """The small picture stored of every winner has at most so many pixels a side."""
 _SMALL = 4096
+_CHECKSUM = 4
+"""Bytes at the end of what zlib makes."""
 
 
 def pack_arrays(arrays: Mapping[str, Tensor]) -> bytes:
@@ -54,13 +57,45 @@ def shape_of(blob: bytes) -> bytes:
 
 def pack_levels(levels: Tensor) -> bytes:
     """The bytes of one input, compressed."""
-    flat = levels.contiguous().numpy().reshape(-1)
-    content = flat.tobytes()
-    # Noise does not compress, so it is only wrapped. For a small image most of the time goes into the compressor's
-    # own memory, so it gets a small one.
-    noise = numpy.count_nonzero(flat[1:] == flat[:-1]) * 32 < len(content)
-    packer = zlib.compressobj(0 if noise else 1, zlib.DEFLATED, *((12, 5) if len(content) <= _SMALL else ()))
-    return packer.compress(content) + packer.flush()
+    return pack_images(levels.unsqueeze(0))[0]
+
+
+def pack_images(levels: Tensor) -> list[bytes]:
+    """What `pack_levels` gives for each of several inputs; first axis is the input."""
+    if not len(levels):
+        return []
+    flat = levels.contiguous().numpy().reshape(len(levels), -1)
+    repeats = numpy.count_nonzero(flat[:, 1:] == flat[:, :-1], axis=1).tolist()
+    # Noise does not compress, so it is only wrapped.
+    return [
+        _wrap(row.tobytes()) if 32 * count < len(row) else _packer(len(row), 1)(row.tobytes())
+        for row, count in zip(flat, repeats, strict=True)
+    ]
+
+
+def _packer(size: int, level: int) -> Callable[[bytes], bytes]:
+    """A compressor for so many bytes; for few, most of the time goes into its own memory, so it gets little."""
+    packer = zlib.compressobj(level, zlib.DEFLATED, *((12, 5) if size <= _SMALL else ()))
+    return lambda content: packer.compress(content) + packer.flush()
+
+
+def _wrap(content: bytes) -> bytes:
+    """What the compressor makes of these bytes when it does not compress; without asking it, where they stay together.
+
+    Then only they and their checksum differ between contents of one size.
+    """
+    found = _wrapping(len(content))
+    if found is None:
+        return _packer(len(content), 0)(content)
+    return b"".join((found[0], content, found[1], zlib.adler32(content).to_bytes(_CHECKSUM, "big")))
+
+
+@lru_cache
+def _wrapping(size: int) -> tuple[bytes, bytes] | None:
+    """What stands before and after so many bytes that are wrapped; None where they are cut into pieces."""
+    content = b"\x55" * size
+    before, found, after = _packer(size, 0)(content).partition(content)
+    return (before, after[:-_CHECKSUM]) if found else None
 
 
 def unpack_levels(blob: bytes, shape: tuple[int, ...]) -> Tensor:

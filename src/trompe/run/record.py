@@ -1,4 +1,4 @@
-"""Writing a run: one transaction a step, committed at most every 0.2 seconds, so a kill loses no more."""
+"""Writing a run: steps are held until they are committed, every 0.2 seconds, so a kill loses no more."""
 
 import json
 import sqlite3
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -22,6 +23,10 @@ from trompe.run.schema import DATABASE, FAILURES, SURVIVAL, TABLES, check_schema
 from trompe.search import Archive, Tally
 
 COMMIT_SECONDS = 0.2
+HELD_VALUES = 8_000_000
+"""Of winners' inputs that wait to be written, at most: 32 MB."""
+
+_ENCODE = json.JSONEncoder(sort_keys=True).encode
 
 _PUT_FIRST = "INSERT INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FIRST_UNLESS_THERE = "INSERT OR IGNORE INTO first VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -51,6 +56,15 @@ class Opened(Generic[G]):
     state: str
 
 
+@dataclass(frozen=True)
+class Held:
+    """A step that waits to be written, and its row in the table of steps."""
+
+    search: int
+    step: Step[Any]
+    row: Row
+
+
 class Recorder:
     """The one writer of a run folder.
 
@@ -65,7 +79,8 @@ class Recorder:
         self.folder, self.about = folder, about
         self._connection, self._lock = connection, lock
         self._committed = time.monotonic()
-        self._occupants: dict[Row, Row] = {}  # by search and niche; only the last of a transaction is written
+        self._held: list[Held] = []
+        self._room = HELD_VALUES
         self._opinions: dict[int, Opinion] = {}  # by search
         self._logging = False
 
@@ -167,23 +182,19 @@ class Recorder:
 
     @_explained
     def record(self, search: int, step: Step[Any], seconds: float) -> None:
-        """Write one step as a whole: statistics, winners, takeovers, the new occupants, the first images."""
-        row = (search, step.number, step.evaluations, step.forwards, step.backwards, seconds)
-        statistics = json.dumps(dict(step.statistics), sort_keys=True)
-        packed = Packed.of(step.wins.winners)
-        with self._whole():
-            put = self._connection.executemany
-            put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, statistics, pack_arrays(step.state))])
-            put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, step, packed))
-            put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover_rows(search, step))
-            counts = search not in self._opinions
-            # Where another engine searches, the reference may have found a first image before it did: that one stays.
-            firsts = first_rows(search, step.wins, self.about.levels, counts=counts)
-            put(_PUT_FIRST if counts else _PUT_FIRST_UNLESS_THERE, firsts)
-            new = current_rows(search, step.wins, packed, counts=counts)
-            self._occupants = {**self._occupants, **{row[:2]: row for row in new}}
+        """Take one step to be written: statistics, winners, takeovers, the new occupants, the first images.
+
+        It is written together with those that come until the next commit: packing the winners of one step by
+        themselves, and a transaction a step, cost as much as the network of a small classifier.
+        """
+        statistics, state = _ENCODE(dict(step.statistics)), pack_arrays(step.state)
+        counts = (step.number, step.evaluations, step.forwards, step.backwards)
+        self._held.append(Held(search, step, (search, *counts, seconds, statistics, state)))
+        self._room -= step.wins.winners.inputs.numel()
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
+        elif self._room <= 0:
+            self._write()
 
     @_explained
     def tell(self, search: int, *, checkpoint: bool) -> None:
@@ -199,7 +210,6 @@ class Recorder:
         spec, rows = self.about.target["spec"], self.about.judge["batch"]
         shape = (spec["channels"], spec["height"], spec["width"])
         with self._whole():
-            self._seat()
             ask(self._connection, search, self._opinions[search], shape, rows)
             if checkpoint:
                 claim_firsts(self._connection, search, self.about.levels)
@@ -249,16 +259,40 @@ class Recorder:
     @_explained
     def commit(self) -> None:
         """Make everything recorded so far survive a kill."""
+        self._write()
         if self._connection.in_transaction:
-            self._seat()
             self._connection.execute("COMMIT")
-        self._occupants = {}
         self._committed = time.monotonic()
 
-    def _seat(self) -> None:
-        put = "INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._connection.executemany(put, self._occupants.values())
-        self._occupants = {}
+    def _write(self) -> None:
+        """Write the steps that are held, all or none of them.
+
+        Those that an impatient person interrupts stay held; those that the disk refuses do not, since with them SQLite
+        may have taken back the steps before, and a run must have no gap.
+        """
+        if not self._held:
+            return
+        try:
+            with self._undoing():
+                for search, held in groupby(self._held, key=lambda each: each.search):
+                    self._put(search, list(held))
+        except Exception:
+            self._held, self._room = [], HELD_VALUES
+            raise
+        self._held, self._room = [], HELD_VALUES
+
+    def _put(self, search: int, held: Sequence[Held]) -> None:
+        steps, put = [each.step for each in held], self._connection.executemany
+        packed, takeovers = Packed.of(steps), takeover_rows(search, steps)
+        put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [each.row for each in held])
+        put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, steps, packed))
+        put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeovers)
+        counts = search not in self._opinions
+        # Where another engine searches, the reference may have found a first image before it did: that one stays.
+        firsts = first_rows(search, steps, self.about.levels, counts=counts)
+        put(_PUT_FIRST if counts else _PUT_FIRST_UNLESS_THERE, firsts)
+        seated = current_rows(takeovers, packed, counts=counts)
+        put("INSERT OR REPLACE INTO current VALUES (?, ?, ?, ?, ?, ?, ?, ?)", seated)
 
     def close(self) -> None:
         """Commit, fold the log into the one database file, and let go of the folder."""
@@ -276,19 +310,23 @@ class Recorder:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """All of what is written inside, or, whatever interrupts it, none of it."""
+        """All of what is written inside, after the steps that are held, or, whatever interrupts it, none of it."""
+        self._write()
+        with self._undoing():
+            yield
+
+    @contextmanager
+    def _undoing(self) -> Iterator[None]:
         if not self._logging:  # only now: a run that is merely looked at keeps every byte of its file
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._logging = True
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
-        occupants = self._occupants
         self._connection.execute("SAVEPOINT whole")
         try:
             yield
         except BaseException:
             # On a full disk SQLite itself may have taken the whole transaction back, earlier steps and all.
-            self._occupants = occupants if self._connection.in_transaction else {}
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO whole")
             raise

@@ -1,15 +1,17 @@
-"""What a step becomes in the database: one row a winner, a takeover, an occupant, a first image."""
+"""What steps become in the database: one row a winner, a takeover, an occupant, a first image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from trompe.core.numerics import to_levels
-from trompe.core.types import Candidates, Step, Wins
-from trompe.run.blobs import GENOME_LIMIT, pack_levels, pack_rows, picture
+from trompe.core.types import Step
+from trompe.run.blobs import GENOME_LIMIT, pack_images, pack_levels, pack_rows, picture
 
 Row = tuple[Any, ...]
 
@@ -20,65 +22,105 @@ _THREADS = 2
 
 @dataclass(frozen=True)
 class Packed:
-    """Genomes and inputs of candidates as bytes, each made once, however often it is written."""
+    """Genomes and inputs of the winners of some steps as bytes, each made once, however often it is written.
 
+    Attributes:
+        ids: Of the winners, in the order of their steps.
+        genomes: Of each.
+        inputs: Of each, as it was judged.
+        pictures: Of each, small.
+    """
+
+    ids: list[int]
     genomes: list[bytes]
     inputs: list[bytes]
     pictures: list[bytes]
 
     @classmethod
-    def of(cls, candidates: Candidates[Any]) -> Self:
-        """Packed in the candidates' order."""
-        levels = to_levels(candidates.inputs)
+    def of(cls, steps: Sequence[Step[Any]]) -> Self:
+        """Packed together: most of the time for a small image would go into calls, not into bytes."""
+        winners = [step.wins.winners for step in steps if len(step.wins.niche)]
+        if not winners:
+            return cls([], [], [], [])
+        levels = to_levels(_joined([each.inputs for each in winners]))
         inputs, small = _pack(levels), picture(levels)
         pictures = inputs if small is levels else _pack(small)
-        return cls(pack_rows(candidates.genomes.to_arrays(), len(candidates)), inputs, pictures)
+        ids = _joined([each.ids for each in winners]).tolist()
+        return cls(ids, _pack_genomes([each.genomes.to_arrays() for each in winners]), inputs, pictures)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _pack_genomes(genomes: Sequence[Mapping[str, Tensor]]) -> list[bytes]:
+    """Each genome as `pack_rows` has it, those of one form together; networks have more room in later steps."""
+    packed = []
+    for _, same in groupby(genomes, key=_form):
+        parts = list(same)
+        joined = {name: _joined([part[name] for part in parts]) for name in parts[0]}
+        packed += pack_rows(joined, len(next(iter(joined.values()))))
+    return packed
+
+
+def _form(arrays: Mapping[str, Tensor]) -> list[tuple[str, torch.Size, torch.dtype]]:
+    return [(name, values.shape[1:], values.dtype) for name, values in arrays.items()]
 
 
 def _pack(levels: Tensor) -> list[bytes]:
     """Each image as `pack_levels` has it; large ones by several threads, since compressing them takes milliseconds."""
     if len(levels) < 2 or levels[0].numel() < _LARGE:
-        return [pack_levels(image) for image in levels]
+        return pack_images(levels)
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(pack_levels, levels))
 
 
-def candidate_rows(search: int, step: Step[Any], packed: Packed) -> list[Row]:
-    """Every winning candidate once; its genome only up to the limit."""
-    winners = step.wins.winners
+def candidate_rows(search: int, steps: Sequence[Step[Any]], packed: Packed) -> list[Row]:
+    """Every winning candidate of these steps once; its genome only up to the limit."""
     genomes = [blob if len(blob) <= GENOME_LIMIT else None for blob in packed.genomes]
-    columns = (winners.ids.tolist(), winners.parents.tolist(), genomes, packed.pictures)
+    came = [(step.number, parent, mate) for step in steps for parent, mate in step.wins.winners.parents.tolist()]
     return [
-        (search, candidate, step.number, parent, mate, genome, small)
-        for candidate, (parent, mate), genome, small in zip(*columns, strict=True)
+        (search, candidate, *origin, genome, small)
+        for candidate, origin, genome, small in zip(packed.ids, came, genomes, packed.pictures, strict=True)
     ]
 
 
-def takeover_rows(search: int, step: Step[Any]) -> list[Row]:
-    """Who took which niche."""
-    wins = step.wins
-    ids = wins.winners.ids[wins.row]
+def takeover_rows(search: int, steps: Sequence[Step[Any]]) -> list[Row]:
+    """Who took which niche, in the order of the steps."""
+    rows: list[Row] = []
+    for step in steps:
+        wins, ids = step.wins, step.wins.winners.ids.tolist()
+        taken = zip(wins.niche.tolist(), wins.row.tolist(), wins.value.tolist(), strict=True)
+        rows += [(search, step.number, niche, ids[row], value) for niche, row, value in taken]
+    return rows
+
+
+def current_rows(takeovers: Sequence[Row], packed: Packed, *, counts: bool) -> list[Row]:
+    """The new occupants, with full genome and judged bytes; `counts` where the reference itself was asked.
+
+    Args:
+        takeovers: From `takeover_rows`; only the last of each niche is still there.
+        packed: The winners of the same steps.
+        counts: As above.
+    """
+    places = {candidate: i for i, candidate in enumerate(packed.ids)}
+    last = {niche: (search, candidate, value) for search, _, niche, candidate, value in takeovers}
     return [
-        (search, step.number, niche, candidate, value)
-        for niche, candidate, value in zip(wins.niche.tolist(), ids.tolist(), wins.value.tolist(), strict=True)
+        (search, niche, who, value, value, value if counts else None, packed.genomes[row], packed.inputs[row])
+        for niche, (search, who, value) in last.items()
+        for row in (places[who],)
     ]
 
 
-def current_rows(search: int, wins: Wins[Any], packed: Packed, *, counts: bool) -> list[Row]:
-    """The new occupants, with full genome and judged bytes; `counts` where the reference itself was asked."""
-    ids = wins.winners.ids.tolist()
-    return [
-        (search, niche, ids[row], value, value, value if counts else None, packed.genomes[row], packed.inputs[row])
-        for niche, row, value in zip(wins.niche.tolist(), wins.row.tolist(), wins.value.tolist(), strict=True)
-    ]
-
-
-def first_rows(search: int, wins: Wins[Any], levels: Sequence[float], *, counts: bool) -> list[Row]:
-    """The first image at each level that was reached in this step; `counts` where the reference itself was asked."""
-    inputs = _pack(to_levels(wins.firsts.inputs))
-    ids = wins.firsts.ids.tolist()
-    columns = (wins.first_niche, wins.first_level, wins.first_row, wins.first_value)
-    return [
-        (search, niche, levels[level], ids[row], ids[row] + 1, value, value if counts else None, inputs[row])
-        for niche, level, row, value in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+def first_rows(search: int, steps: Sequence[Step[Any]], levels: Sequence[float], *, counts: bool) -> list[Row]:
+    """The first image at each level that was reached in these steps; `counts` where the reference itself was asked."""
+    rows: list[Row] = []
+    for wins in (step.wins for step in steps if len(step.wins.first_niche)):
+        inputs = _pack(to_levels(wins.firsts.inputs))
+        ids = wins.firsts.ids.tolist()
+        columns = (wins.first_niche, wins.first_level, wins.first_row, wins.first_value)
+        rows += [
+            (search, niche, levels[level], ids[row], ids[row] + 1, value, value if counts else None, inputs[row])
+            for niche, level, row, value in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+    return rows
