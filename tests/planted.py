@@ -202,8 +202,8 @@ BUGS = (
     Bug(
         "both children of a crossed pair are the same",
         PIXELS,
-        "torch.where(swap, low, high)",
-        "torch.where(swap, high, low)",
+        "torch.where(swapped, low, high)",
+        "torch.where(swapped, high, low)",
         "tests/test_pixels.py",
     ),
     Bug(
