@@ -150,7 +150,7 @@ EXPERIMENT = Experiment(
         "142, 163, 167, 195 and, in one run, not by 200. Ours are the first and the second row of what decides.",
         "Why the worst digit stands lower here: our implementation is not why, networks differ. A second "
         "implementation of the rules in NumPy ends as low on the same LeNets, and LeNets trained for less time or "
-        "without subtracting the mean image lie anywhere from 10 to 65 % at generation 50 "
+        "without subtracting the mean image lie anywhere from 1 to 65 % at generation 50 "
         "(`benchmarks/worst_digit.py`). It is mostly a 1 or a 7. Which property of the released network makes it "
         "easier was not found.",
     ),
