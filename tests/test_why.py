@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,6 +112,17 @@ def test_the_listing_is_sound(tmp_path, capsys):
     assert listing.experiment("generality", listing.WHY) is listing.experiment("generality")
     with pytest.raises(BadInput, match="mnist-direct"):
         trompe.paper(("linearity",), list=True)
+
+
+def test_every_sentence_of_the_theory_names_claims_that_there_are():
+    text = (Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8")
+    table = text.split("| sentence | refuted where |")[1].split("\n\n")[0]
+    rows = [re.findall("`([^`]+)`", line.rsplit(" | ", 1)[1]) for line in table.splitlines()[2:]]
+    assert {row[0] for row in rows} == set(listing.REASONS)
+    for name, *claims in rows:
+        known = {claim.name for claim in listing.experiment(name, listing.WHY).claims}
+        assert claims
+        assert set(claims) <= known, name
 
 
 # What each experiment makes of what is known.
@@ -300,6 +313,9 @@ def test_spread_is_a_power_of_ten_of_a_pairs_own():
     assert found["spread"].values == pytest.approx((2.0,))
     assert found["logits"].values == pytest.approx((1.0,))
     assert found["order"].values == pytest.approx((0.1,))
+    apart = {**one["pairs"], "flow": {**pair, "noise": {"apart": 1.0, "tau": 0.5}, "test": {"apart": 1.0, "tau": 0.5}}}
+    found = likelihood.measure({"a": {**one, "pairs": apart}}, Effort())
+    assert (found["order"].values, found["order-test"].values) == ((0.5,), (0.5,))  # of the kind that fits it less
     assert found["by-adversarial"].values == (0.0,)
 
 

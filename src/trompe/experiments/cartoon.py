@@ -195,7 +195,9 @@ EXPERIMENT = Experiment(
             "Would a network recognise a cartoon of a cat?",
             "a person would, a network would not.",
             (
-                Answer("cat", "Some network does: a cat is among its first five names for one drawn cat in eight.",
+                Answer("cat",
+                       "At best now and then: to some network a cat is among its first five names for one drawn cat in "
+                       "eight.",
                        "None of these has a cat among its first five names for one drawn cat in eight."),
                 Answer("missed", "But some network misses half of all drawn animals.",
                        "And none of these misses half of all drawn animals."),
@@ -210,7 +212,7 @@ EXPERIMENT = Experiment(
             (
                 Answer("posterised", "In four levels a channel it is still a cat, to some network.",
                        "In four levels a channel it is no longer a cat to any of these."),
-                Answer("edges", "As edges alone it is not, to some network: what it goes by is gone.",
+                Answer("edges", "As edges alone it is not, to some network.",
                        "As edges alone it still is, to all of these."),
             ),
             (2,),

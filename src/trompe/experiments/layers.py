@@ -152,14 +152,14 @@ EXPERIMENT = Experiment(
     figures=figures,
     questions=(
         Question(
-            "Do the hidden layers know better?",
+            "Do the hidden layers see that it is nonsense?",
             "networks have no high-level representation in their hidden layers.",
             (
                 Answer("last", "No: in the last hidden layer such images are nearest to the class they were made for.",
                        "They do: in the last hidden layer too few of such images are nearest to their class."),
                 Answer("first", "In the first layer fewer are: the class comes into being on the way.",
                        "In the first layer no fewer are."),
-                Answer("less", "But they are less like the class than natural images are, so a layer could tell.",
+                Answer("less", "But they are less like the class than natural images are.",
                        "And they are no less like the class than natural images are."),
             ),
             (0, 1),

@@ -26,7 +26,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, few
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few
 from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
 from trompe.targets import TorchTarget
@@ -61,7 +61,8 @@ _THEOREM = "A rectified network is linear on each of finitely many cones, so far
 
 CLAIMS = (
     Claim(
-        "linear", "Far from everything a linear classifier is certain: at a million times a noise image, of 95 in 100.",
+        "linear", "Far from everything a linear classifier is certain: at a million times a noise image, it is certain "
+        "of 95 in 100.",
         "shape", MODEL, "", "the discussion: linear classifiers are fooled too", 0.95, scale="share",
         prediction=Prediction("Certain: its log-odds grow in proportion.", WRITTEN, seen=False),
     ),
@@ -88,7 +89,7 @@ CLAIMS = (
     Claim(
         "clipped", "It is no matter of leaving the range of an image: cut back to it where a rectified network first "
         "reaches 99.9 %, nine in ten keep 95 %.", "shape", MODEL, "", "asked here", 0.9, scale="share",
-        prediction=Prediction("98.7 % of a plain network's images (Hein 2019).", WRITTEN, seen=False),
+        prediction=Prediction("98.7 % of a plain network's images (Hein 2019).", WRITTEN, seen=True),
     ),
 )  # fmt: skip
 
@@ -180,6 +181,7 @@ EXPERIMENT = Experiment(
     differences=(
         "An image x becomes a·x for a up to a million, out of the range of any real image; then it is cut back to it.",
         "Models are small: 1,500 batches of 64 images; a radial basis network has 300 centres.",
+        UNSHOWN,
         "“Mixed” is a rectified network times a density of training images, in the manner of CCU, but simpler.",
     ),
     cost="60 models trained; about 3 minutes on one core",
@@ -194,8 +196,8 @@ EXPERIMENT = Experiment(
                 Answer("rectified", "Far away, yes: a rectified network is certain along nearly every straight line.",
                        "No: far away a rectified network is not certain along nearly every straight line."),
                 Answer("linear", "A plain linear classifier does the same.", "A plain linear classifier does not."),
-                Answer("clipped", "And an image need not leave its range for that.",
-                       "But cut back to the range of an image, too few stay certain."),
+                Answer("clipped", "Within the range of an image, too.",
+                       "But within the range of an image too few stay certain."),
             ),
         ),
         Question(

@@ -42,21 +42,21 @@ _WALKS = Walks(50, 8)
 CLAIMS = (
     Claim(
         "ratio", "The images that a LeNet is certain of are at least 10^100 times as many as those that p(x) of a "
-        "linear discriminant accepts.", "shape", MODEL, "", "asked here", 100.0,
+        "linear discriminant accepts.", "shape", MODEL, "", "asked here", 100.0, scale="times",
         prediction=Prediction("Far more than 10^100 times.", WRITTEN, seen=False),
     ),
     Claim(
         "common", "They are no needles: at least one image in 10^20 of all there are.", "shape", MODEL, "",
-        "asked here", -20.0, prediction=Prediction("Enormous as regions go.", WRITTEN, seen=False),
+        "asked here", -20.0, scale="of all", prediction=Prediction("Enormous as regions go.", WRITTEN, seen=False),
     ),
     Claim(
         "classes", "Among ten classes the region of one class is smaller than among two.", "direction", MODEL, "",
-        "the paper: more classes are harder", 0.0,
+        "the paper: more classes are harder", 0.0, scale="times",
         prediction=Prediction("Smaller: more classes to be told from.", WRITTEN, seen=False),
     ),
     Claim(
         "data", "Trained on 50,000 images, it is smaller than trained on 500.", "direction", MODEL, "",
-        "the discussion: more data", 0.0, prediction=Prediction("Smaller with more data.", WRITTEN, seen=False),
+        "asked here", 0.0, scale="times", prediction=Prediction("Smaller with more data.", WRITTEN, seen=False),
     ),
 )  # fmt: skip
 
@@ -161,7 +161,7 @@ EXPERIMENT = Experiment(
     questions=(
         Question(
             "How large is the region in which a network is certain?",
-            "most of the space is far from all data, and classified all the same.",
+            "nothing; it is asked here.",
             (
                 Answer("ratio", "Next to what a density accepts it is immense: at least 10^100 times as many images.",
                        "It is not 10^100 times what a density accepts."),
@@ -171,7 +171,7 @@ EXPERIMENT = Experiment(
         ),
         Question(
             "Do more classes or more data make it smaller?",
-            "more classes make it harder; more data might help.",
+            "nothing; it is asked here.",
             (
                 Answer("classes", "More classes do.", "More classes do not."),
                 Answer("data", "So do more data.", "More data do not."),

@@ -11,7 +11,7 @@ from trompe.core.types import Target
 from trompe.data import Split, load
 from trompe.experiments.families import LABELS
 from trompe.experiments.figures import Strip, images, percent, power, strips
-from trompe.experiments.joint import answers, own_images
+from trompe.experiments.joint import answers, least, own_images
 from trompe.experiments.nouns import (
     Answer,
     Claim,
@@ -49,16 +49,18 @@ CLAIMS = (
         prediction=guess("A density has to explain the colour; a network may overlook it."),
     ),
     Claim(
-        "fooled", "At every size generative classifiers have an image at 99 % for nine classes in ten.", "shape",
+        "fooled", "At every size each of the generative classifiers has an image at 99 % for nine classes in ten.",
+        "shape",
         MODEL, "", "asked here", 0.9, scale="share", prediction=guess("Large or small, their posterior is fooled."),
     ),
     Claim(
         "cheaper", "They take fewer looks at 28 pixels than at 7, in the geometric mean over classes.", "direction",
-        MODEL, "", "asked here", 0.0,
+        MODEL, "", "asked here", 0.0, scale="times",
         prediction=guess("Log-odds are sums over pixels: the same share of an image is worth more of them."),
     ),
     Claim(
         "looks", "In colour they take fewer looks than the network.", "direction", MODEL, "", "asked here", 0.0,
+        scale="times",
         prediction=guess("Their log-odds are the larger ones, so that a step to certainty is the smaller."),
     ),
 )  # fmt: skip
@@ -96,12 +98,12 @@ def wrong(target: Target, test: Split) -> float:
 
 
 def measure(data: Data, effort: Effort) -> Mapping[str, Measured]:
-    """One value a seed, a mean over the generative kinds."""
+    """One value a seed: a mean over the generative kinds, and of the share of classes the lesser."""
     seeds = [one["forms"] for one in data.values()]
     values = {
         "gap": [behind(one[_LARGE]) - behind(one[_SMALL]) for one in seeds],
         "colour": [behind(one[_COLOUR]) - behind(one[_LARGE]) for one in seeds],
-        "fooled": [min(_mean(form, "fooled") for form in one.values()) for one in seeds],
+        "fooled": [min(least(form, GENERATIVES, "fooled") for form in one.values()) for one in seeds],
         "cheaper": [_looks(one[_SMALL]) - _looks(one[_LARGE]) for one in seeds],
         "looks": [middle(one[_COLOUR]["network"]["looks"]) - _looks(one[_COLOUR]) for one in seeds],
     }
@@ -146,6 +148,7 @@ EXPERIMENT = Experiment(
         "Every model is fitted to the same 2,000 images of its seed: kernels around 1,000 of them, the autoencoder in "
         "1,000 batches of 64, the network, of two convolutions and a linear layer, in 300.",
         f"Errors are counted on {_TESTED:,} test images, in the same form as those that a model was fitted to.",
+        "Of the two generative kinds errors and looks are a mean, and the share of classes is that of the lesser.",
         f"Looks are those of a search for all ten classes by random squares, {_LOOKS:,} in all at most.",
         "A class that was not reached counts with the looks of the whole search: its cost is at least that.",
         "28 pixels are small still: what becomes of a thousand classes of photographs is not asked.",
@@ -159,7 +162,7 @@ EXPERIMENT = Experiment(
             "Do generative models scale up?",
             "they do not really scale up.",
             (
-                Answer("gap", "Not as networks do: with more pixels they fall further behind a network.",
+                Answer("gap", "No: with more pixels they fall further behind a network.",
                        "From 7 to 28 pixels they fall no further behind a network."),
                 Answer("colour", "A colour that tells nothing harms them more than it harms a network.",
                        "A colour that tells nothing harms them no more than it harms a network."),
@@ -169,7 +172,7 @@ EXPERIMENT = Experiment(
             "Are they at least harder to fool when they grow?",
             "nothing; it is asked here, as the other half of the same question.",
             (
-                Answer("fooled", "They are fooled at every size.", "Not at every size of nine classes in ten."),
+                Answer("fooled", "They are fooled at every size.", "Not at every size for nine classes in ten."),
                 Answer("cheaper", "More pixels make it cheaper: fewer looks are enough.",
                        "More pixels do not make it cheaper."),
                 Answer("looks", "In colour they are cheaper to fool than a network.",

@@ -1,4 +1,4 @@
-"""Is it images at all? Classifiers of texts, and the fewest meaningless words that make them certain."""
+"""Is it images at all? Classifiers of texts, and how few meaningless words make them certain: 3, 8 or 20."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -35,16 +35,17 @@ BUDGET = 3000
 
 CLAIMS = (
     Claim(
-        "three", "Three words make a bag of words 99 % certain of nine topics in ten.", "shape", MODEL, "",
+        "three", "Within three words a bag of words is made 99 % certain of nine topics in ten.", "shape", MODEL, "",
         "asked here", 0.9, scale="share",
         prediction=Prediction("At most three words (its weights are added up).", WRITTEN, seen=False),
     ),
     Claim(
-        "bag", "Twenty words do.", "shape", MODEL, "", "the discussion: bags of words are fooled as well", 0.9,
+        "bag", "Within twenty words it is.", "shape", MODEL, "", "the discussion: bags of words are fooled as well",
+        0.9,
         scale="share", prediction=Prediction("Its weights are added up, without end.", WRITTEN, seen=False),
     ),
     Claim(
-        "tf-idf", "Of TF-IDF, which gives long texts no more say than short ones, that is true of fewer topics.",
+        "tf-idf", "Of TF-IDF, which gives long texts no more say than short ones, that is true for fewer topics.",
         "direction", MODEL, "", "asked here", 0.0, scale="share",
         prediction=Prediction("Its log-odds are bounded by its largest weights.", WRITTEN, seen=False),
     ),
@@ -166,6 +167,7 @@ EXPERIMENT = Experiment(
     differences=(
         "Ten collections of Debian's package fortunes, up to 300 sayings each; a quarter is kept back.",
         "Words that three sayings or more have; rows of words are evolved as images are, and kept in the same archive.",
+        "Rows are of 3, 8 or 20 words; lengths between were not tried.",
         "That they mean nothing is by how they were made: words drawn, replaced and exchanged without any grammar.",
     ),
     cost="36 models taught and 108 runs of 3,000 evaluations; about 1 minute on one core",
@@ -178,13 +180,15 @@ EXPERIMENT = Experiment(
             "Is it about images at all?",
             "it is not: any classifier can be fooled, of texts too.",
             (
-                Answer("bag", "No. Twenty meaningless words make a bag of words certain of nine topics in ten.",
-                       "Twenty meaningless words do not make a bag of words certain of nine topics in ten."),
-                Answer("three", "Three are enough.", "Three are not enough."),
+                Answer("bag",
+                       "No. Within twenty meaningless words a bag of words is made certain of nine topics in ten.",
+                       "In part: within twenty meaningless words a bag of words is made certain of fewer than nine "
+                       "topics in ten."),
+                Answer("three", "Within three, too.", "Within three it is made certain of fewer."),
                 Answer("bayes", "A model of p(x, y) of texts is made certain in the same way.",
-                       "A model of p(x, y) of texts is not made certain of as many."),
-                Answer("random", "And it needs no search for that: random words do it more often.",
-                       "But random words do it no more often."),
+                       "A model of p(x, y) of texts is made certain of fewer topics."),
+                Answer("random", "Random words do so more often than with a bag of words.",
+                       "Random words do so no more often than with a bag of words."),
                 Answer("tf-idf", "What gives long texts no more say than short ones is harder to make certain.",
                        "What gives long texts no more say than short ones is as easily made certain."),
             ),
