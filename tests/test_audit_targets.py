@@ -1,6 +1,7 @@
 """An audit from end to end on every kind of target that people have, and one line where it cannot be one."""
 
 import contextlib
+import inspect
 import json
 import os
 import pickle
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
+from pathlib import Path
 
 import numpy
 import pytest
@@ -21,9 +24,13 @@ from torch import nn
 
 from trompe.cli.main import main
 from trompe.core.errors import RunError
+from trompe.experiments import texts
+from trompe.experiments.chains import OTHER
 from trompe.run import open_run
+from trompe.settings import AuditSettings
 from trompe.targets import Declaration, Preprocessing, write_declaration
 from trompe.targets.preprocessing import PLAIN
+from trompe.verbs.audit import TOKEN_METHODS
 
 DIGITS = tuple("0123456789")
 ASKING = ("pixels-evolve", "cppn-evolve", "pixels-squares")
@@ -398,6 +405,43 @@ def refused(capsys, target, folder, said):
         assert "Traceback" not in told.err
         assert not (folder / "run").exists()
     return told.err
+
+
+# The models of `trompe why`, each by the name of its factory
+
+NAMED = {
+    "sequences:hmm_tagger": TOKEN_METHODS, "sequences:memm_tagger": TOKEN_METHODS,
+    "sequences:crf_tagger": TOKEN_METHODS, "texts:bag_of_words": TOKEN_METHODS, "texts:tf_idf_words": TOKEN_METHODS,
+    "texts:naive_bayes_words": TOKEN_METHODS, "patches:bag_of_words": AuditSettings.methods,
+    "patches:deformable_parts": ("pixels-squares",),
+}  # fmt: skip
+
+
+def test_their_names_are_those_of_the_documentation():
+    docs = Path(__file__).parent.parent / "docs"
+    told = {name: (docs / f"{name}.md").read_text(encoding="utf-8") for name in ("theory", "targets")}
+    assert set(re.findall(r"^\| `trompe\.experiments\.(\w+:\w+)`", told["theory"], re.MULTILINE)) == set(NAMED)
+    for name in NAMED:
+        room, _, factory = name.partition(":")
+        assert re.search(rf"`trompe\.experiments\.{room}:[^.]*?:?\b{factory}`", told["targets"]), name
+        assert inspect.signature(getattr(import_module(f"trompe.experiments.{room}"), factory)).parameters == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMED)
+def test_the_models_of_the_discussion_are_audited_by_name(name, tmp_path):
+    room, _, factory = name.partition(":")
+    if room == "texts" and texts.absent():
+        pytest.skip(texts.absent())
+    if factory in ("bag_of_words", "tf_idf_words"):
+        pytest.importorskip("sklearn")
+    methods = NAMED[name]
+    asked = [] if methods in (TOKEN_METHODS, AuditSettings.methods) else ["--methods", *methods]
+    few = ["--classes", "3"] if room == "patches" else []
+    assert audit(f"trompe.experiments.{name}", tmp_path / "run", *asked, *few, budget=200) == 0
+    run = whole(tmp_path / "run", methods)  # verified: the factory gave the same model again
+    assert run.about.spared == ({OTHER} if room == "sequences" else set())
+    assert len(run.labels_that_count) == (1 if room == "patches" else 10)
 
 
 # ImageNet

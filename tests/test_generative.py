@@ -11,9 +11,12 @@ import trompe
 from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
 from trompe.data import Split
+from trompe.targets.architectures import initialise
 from trompe.targets.generative import GENERATIVE, Kernels, log_evidence
+from trompe.targets.generative.energy import Replay, empty_energy
 from trompe.targets.generative.flow import Couplings
 from trompe.targets.generative.gaussian import Bells, Reduced
+from trompe.targets.generative.kernels import nearest
 from trompe.targets.generative.vae import ConditionalAutoencoder
 
 
@@ -134,6 +137,25 @@ def test_the_same_data_and_seed_give_the_same_that_learns_and_knows_what_is_like
     if name != "energy":  # forty batches are too few for its walks
         noise = Stream(0, "noise", 0).uniform32(20, 1, 28, 28)
         assert float(log_evidence(first(noise)).max()) < float(log_evidence(logits).min())
+
+
+def test_the_nearest_is_another_row():
+    assert nearest(torch.tensor([[0.0], [1.0], [3.0], [7.0]])) == 1.0
+
+
+def test_walks_go_uphill_and_on_from_where_they_got_to():
+    module, stream = empty_energy(3), Stream(1, "walk", 0)
+    initialise(module, 0)
+    replay = Replay(Stream(0, "replay", 0))
+    begun, rows = replay.images.clone(), stream.branch("rows").integers(100, 1000)
+    walked = replay.walk(module, 100, stream)
+    with torch.no_grad():
+        higher = log_evidence(module(walked)) > log_evidence(module(begun[rows]))
+    assert float(higher.double().mean()) > 0.9  # one in twenty was begun anew
+    kept = (replay.images != begun).flatten(1).any(1)
+    assert sorted(set(rows.tolist())) == kept.nonzero().flatten().tolist()
+    once = torch.tensor([rows.tolist().count(row) == 1 for row in rows.tolist()])
+    assert torch.equal(replay.images[rows[once]], walked[once])
 
 
 def test_evidence_is_what_bayes_divides_by():

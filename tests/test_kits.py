@@ -113,6 +113,21 @@ def test_a_target_without_a_module_is_examined_too(tiny):
     assert [line.split(":")[0] for line in report.skipped] == ["mode", "calls", "weights", "gradient"]
 
 
+def test_a_target_whose_log_odds_are_in_the_thousands_conforms(tiny):
+    """As those of densities are: there the slope is that which is climbed."""
+
+    class Steep(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = tiny.module
+
+        def forward(self, images):
+            return 1e4 * self.net(images)
+
+    report = examine_target(TorchTarget("steep", Steep().eval(), TINY_SPEC, TINY_LABELS))
+    assert (report.findings, report.skipped) == ((), ())
+
+
 @dataclass(frozen=True, eq=False)
 class Planted(TorchTarget):
     """A tiny target with one fault."""

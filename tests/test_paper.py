@@ -17,6 +17,7 @@ from threading import Thread
 
 import pytest
 import torch
+from told import QUICK, processor_seconds
 
 import trompe
 from trompe.cli.main import main
@@ -694,6 +695,7 @@ _RATE = "README of the released code"
 def test_all_of_it_runs_quickly_and_decides_nothing_by_too_little(tmp_path):
     account = trompe.paper(quick=True, out=tmp_path / "all")
     assert [part.experiment.name for part in account.sections] == list(listing.MODULES)
+    assert processor_seconds(tmp_path / "all" / "paper.json") <= QUICK
     found = [one for part in account.sections for one in part.verdicts]
     assert len(found) >= 14
     assert all(one.outcome in {"undecided", "cannot be run here"} or one.claim.kind == "existence" for one in found)

@@ -85,6 +85,7 @@ def test_classifiers_of_texts_conform_and_learn(unchecked, kind):
     assert examine_target(target).findings == ()
     module = target.module
     ids = texts.encoded(TEXTS, target.spec, 6)
+    ids[::2, 2:5] = ids[::2, :1]  # a word that is said again
     with torch.no_grad():
         assert torch.allclose(module(target.spec.inputs(ids)), module.last(module.rows(ids)), atol=1e-5)
         assert torch.allclose(module(target.spec.inputs(ids.flip(1))), module(target.spec.inputs(ids)), atol=1e-5)
@@ -125,6 +126,7 @@ def test_an_audit_of_texts_tries_what_tokens_can_be_tried_with(tmp_path):
     target = texts.naive_bayes(TEXTS, 3)
     run = audit_with(AuditSettings("texts", budget=200, out=tmp_path / "audit"), target)
     assert [search.method for search in run.searches] == ["tokens-evolve", "tokens-scatter"]
+    assert run.survival() == {}  # a byte that is moved a little is another word
 
 
 def test_sayings_are_split_into_words(tmp_path):

@@ -1,6 +1,7 @@
 """Shallow vision: bags have no places, parts have, and neither looks at more than it says."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -94,6 +95,16 @@ def test_a_bag_is_fitted_by_a_support_vector_machine():
     target = patches.bag(Lesson(Split(images, classes), Split(images, classes), 0, 0))
     named = target.judge(from_levels(images[:100])).logits.argmax(1)
     assert float((named == classes[:100]).double().mean()) >= 0.8  # two patches may have become one word
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_class_that_was_not_reached_costs_the_whole_search():
+    def record(spent):
+        found = SimpleNamespace(evaluations=spent) if spent else None
+        return SimpleNamespace(first=lambda level: found if level == 0.99 else None)
+
+    run = SimpleNamespace(searches=[SimpleNamespace(evaluations=500)], classes=[record(7), record(0), record(80)])
+    assert shallow.costs(run) == [7, 500, 80]
 
 
 def one(same, fooled, looks, unread, error):

@@ -61,6 +61,10 @@ class Mixed(nn.Module):
         inside, outside = nn.functional.logsigmoid(believed), nn.functional.logsigmoid(-believed)
         return torch.logaddexp(own + inside, even + outside)
 
+    def extra_repr(self) -> str:
+        """What is no weight, so that it is part of the fingerprint."""
+        return f"{self.prior}"
+
     def _ratio(self, images: Images) -> Float64[Tensor, " n"]:
         """Logarithm of the inner density over the outer, up to a constant."""
         gap = torch.cdist(images.flatten(1).double(), self.kernels.centres.double()) / self.kernels.width

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
@@ -42,17 +43,34 @@ class Likely(nn.Module):
         return f"{self.middle}"
 
 
+class Summed(nn.Module):
+    """Log p(x), up to a constant, as the sum of what its parts give: logits of shape (n, classes), log-sum-exps each.
+
+    A module, so that its weights are part of a target's fingerprint.
+
+    Args:
+        *parts: Each from images to log-densities of one class or more.
+    """
+
+    def __init__(self, *parts: nn.Module) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts).requires_grad_(requires_grad=False)
+
+    def forward(self, images: Images) -> Float64[Tensor, " n"]:
+        """Log p(x) in nats, up to a constant."""
+        return torch.stack([log_evidence(part(images)) for part in self.parts]).sum(0)
+
+
 def _critic() -> nn.Module:
     return nn.Sequential(
         nn.Flatten(), skip_init(nn.Linear, 784, _HIDDEN), nn.LeakyReLU(0.2), skip_init(nn.Linear, _HIDDEN, _HIDDEN),
-        nn.LeakyReLU(0.2), skip_init(nn.Linear, _HIDDEN, 1), nn.Flatten(0),
+        nn.LeakyReLU(0.2), skip_init(nn.Linear, _HIDDEN, 1),
     )  # fmt: skip
 
 
 def by_likelihood(data: Split, iterations: int, seed: int) -> Callable[[Images], Tensor]:
     """A flow's log p(x): forward KL, exactly."""
-    flow = GENERATIVE["flow"].fit(data, iterations, seed)
-    return lambda images: log_evidence(flow(images))
+    return Summed(GENERATIVE["flow"].fit(data, iterations, seed))
 
 
 def by_noise(data: Split, iterations: int, seed: int) -> Callable[[Images], Tensor]:
@@ -76,8 +94,7 @@ def by_noise(data: Split, iterations: int, seed: int) -> Callable[[Images], Tens
         return _told_apart(critic(images), critic(drawn))
 
     descend(critic, data, loss, iterations, seed)
-    critic.requires_grad_(requires_grad=False)
-    return lambda images: critic(images).double() + kept(images).squeeze(1)
+    return Summed(critic, kept)
 
 
 def by_forger(data: Split, iterations: int, seed: int) -> Callable[[Images], Tensor]:
@@ -102,8 +119,7 @@ def by_forger(data: Split, iterations: int, seed: int) -> Callable[[Images], Ten
         return _told_apart(critic(images), critic(forged.detach()))
 
     descend(critic, data, loss, iterations, seed)
-    critic.requires_grad_(requires_grad=False)
-    return lambda images: critic(images).double()
+    return Summed(critic)
 
 
 def _told_apart(real: Tensor, foil: Tensor) -> Tensor:

@@ -1,15 +1,16 @@
 """Are taggers of sentences fooled as well? HMM, MEMM and CRF, certain of rows of tags that no sentence has."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from trompe.experiments.chains import MAKERS
+from trompe.experiments.chains import MAKERS, OTHER
 from trompe.experiments.figures import Strip, histograms, percent, power, strips
 from trompe.experiments.gibberish import TESTED, asked, behind, evolved, told
-from trompe.experiments.grammar import LENGTH, TAGS, impossible, sentences
+from trompe.experiments.grammar import LENGTH, TAGS, Sentences, impossible, sentences
 from trompe.experiments.joint import FALSE_ALARMS
 from trompe.experiments.nouns import (
     Answer,
@@ -27,6 +28,7 @@ from trompe.experiments.reasons import MODEL, WRITTEN
 from trompe.experiments.shallow import middle
 from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
+from trompe.targets import TorchTarget
 
 BUDGET, _TAUGHT = 30_000, 500
 _HALF = 5
@@ -97,8 +99,7 @@ def units(effort: Effort, seeds: range) -> list[Unit]:
 
 def ask(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
     """Teach every kind, draw words at random, and evolve a row of words for each row of tags; past p(x), too."""
-    taught = sentences(effort.pick(100, _TAUGHT), seed, "taught")
-    paths = tuple(path for stepwise in (True, False) for path in impossible(_HALF, seed, stepwise=stepwise))
+    taught, paths = lesson(seed, effort.pick(100, _TAUGHT))
     budget, found = effort.pick(400, BUDGET), {}
     for kind, make in MAKERS.items():
         with with_threads(1):
@@ -108,6 +109,37 @@ def ask(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
         if kind == "HMM":
             found[kind]["guarded"] = behind(folder / "guarded", target, levels, budget, seed)
     return {"kinds": found, "paths": list(paths), "budget": budget}
+
+
+def lesson(seed: int, count: int = _TAUGHT) -> tuple[Sentences, tuple[str, ...]]:
+    """Sentences that teach the models of a seed, and the rows of tags that are their classes; no sentence has these."""
+    paths = tuple(path for stepwise in (True, False) for path in impossible(_HALF, seed, stepwise=stepwise))
+    return sentences(count, seed, "taught"), paths
+
+
+def hmm_tagger() -> TorchTarget:
+    """A target for any command: an HMM of p(words, tags) of rows of eight words, taught 500 sentences.
+
+    Its classes are ten rows of tags that no sentence has. The eleventh, all other rows of tags, is declared harmless:
+    certainty that nonsense is none of the ten is right.
+    """
+    return _named("HMM")
+
+
+def memm_tagger() -> TorchTarget:
+    """A target for any command: a MEMM of the classes of `hmm_tagger`, taught the same."""
+    return _named("MEMM")
+
+
+def crf_tagger() -> TorchTarget:
+    """A target for any command: a CRF of the classes of `hmm_tagger`, taught the same."""
+    return _named("CRF")
+
+
+def _named(kind: str) -> TorchTarget:
+    with with_threads(1):
+        made = MAKERS[kind](*lesson(0))
+    return replace(made, declared=replace(made.declared, harmless=(OTHER,)))
 
 
 def share(values: Sequence[bool]) -> float:

@@ -158,8 +158,32 @@ MAKERS: Mapping[str, Callable[[Texts, int, int], TorchTarget]] = {
 
 def bag_of_words() -> TorchTarget:
     """A target for any command: a bag of words, taught by Debian's package fortunes, that reads rows of eight words."""
+    return _named(bag)
+
+
+def tf_idf_words() -> TorchTarget:
+    """A target for any command: words weighed by TF-IDF, taught and read as those of `bag_of_words`."""
+    return _named(tf_idf)
+
+
+def naive_bayes_words() -> TorchTarget:
+    """A target for any command: naive Bayes, taught and read as `bag_of_words` is; a model of p(x, y)."""
+    return _named(naive_bayes)
+
+
+def _named(make: Callable[[Texts, int, int], TorchTarget]) -> TorchTarget:
+    """Taught by the texts of seed 0, reading eight words.
+
+    Raises:
+        TargetError: Debian's package fortunes is missing.
+    """
+    if absent():
+        raise TargetError(
+            expected=f"collections of sayings in {FORTUNES}", got=absent(), where="classifier of texts",
+            do="Install Debian's package fortunes.",
+        )  # fmt: skip
     with with_threads(1):
-        return bag(halves(sayings(), 0)[0], 8)
+        return make(halves(sayings(), 0)[0], 8, 0)
 
 
 def encoded(texts: Texts, spec: TokenSpec, length: int = 0) -> Int64[Tensor, "n tokens"]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trompe.core.errors import TrompeError
-from trompe.core.numerics import log_odds, quantise
+from trompe.core.numerics import class_log_odds, log_odds, quantise
 from trompe.core.seeds import Stream
 from trompe.core.types import Images, Outputs, Target
 from trompe.search import Judge, JudgeSettings
@@ -222,11 +222,12 @@ def _check_gradient(probe: _Probe) -> Iterator[str]:
     image = 0.25 + 0.5 * probe.noise(1, "gradient")
     leaf = image.clone().requires_grad_(True)
     with torch.enable_grad():
-        odds = log_odds(probe.target.judge(leaf).logits, probe.target.link)
+        logits = probe.target.judge(leaf).logits
+        best = int(log_odds(logits.detach(), probe.target.link)[0].argmax())
+        odds = class_log_odds(logits, torch.tensor([best]), probe.target.link)  # as it is climbed
     if not odds.requires_grad:
         raise NotApplicable("the logits carry no gradient")
-    best = int(odds[0].argmax())
-    (slope,) = torch.autograd.grad(odds[0, best], leaf)
+    (slope,) = torch.autograd.grad(odds.sum(), leaf)
     flat = slope.reshape(-1).to(torch.float64)
     steepest = flat.abs().argsort(descending=True)[:3]
     pixels = torch.cat([steepest, Stream(0, "examine/pixels", 0).integers(5, flat.numel())])

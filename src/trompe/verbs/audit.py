@@ -177,8 +177,8 @@ def prepare_audit(
     classes = len(settings.classes or ready.target.labels)
     judge = judge or remote_judge(ready.target)
     judge = judge or judge_settings(settings, ready.target, min(_JUDGE_BATCH, classes))
-    if line_of(ready.target) is not None:
-        transforms = ()  # each would cost a query
+    if line_of(ready.target) is not None or isinstance(ready.target.spec, TokenSpec):
+        transforms = ()  # each would cost a query; and bytes of tokens that are moved a little are other words
     check_readers(settings.readers, ready.target)
     seeds = range(settings.seed, settings.seed + settings.repeats)
     methods = possible_methods(settings, ready)
