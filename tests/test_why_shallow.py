@@ -12,6 +12,7 @@ from trompe.data import Split
 from trompe.experiments import patches, shallow
 from trompe.experiments.families import Lesson, as_target
 from trompe.experiments.nouns import Effort
+from trompe.experiments.runs import pack
 from trompe.testing import examine_target
 
 LEVELS = (torch.arange(6 * 784).reshape(6, 1, 28, 28) * 7919 % 256).to(torch.uint8)
@@ -123,3 +124,16 @@ def test_shallow_compares_kinds():
         "unread": 0.5, "worse": 0.03125,
     })  # fmt: skip
     assert shallow.measure({"a": {"kinds": kinds}}, Effort("quick"))["looks"].short
+
+
+def test_shallow_draws_the_cost_of_both_searches():
+    black = pack(torch.zeros(10, 1, 28, 28, dtype=torch.uint8))
+    known = {**one(1.0, 0.5, [10, 1000], 1.0, 0.25), "steps": [10, 10], "real": 0.5, "images": black}
+    figures = shallow.figures({"a": {"kinds": dict.fromkeys(shallow.KINDS, known)}})
+    by_squares, by_gradient = (figure.text for figure in figures if figure.title.startswith("Looks to 99 %"))
+    assert "by random squares" in by_squares
+    assert "bag of words: 100;" in by_squares
+    assert "by gradient" in by_gradient
+    assert "bag of words: 10;" in by_gradient
+    shown = [number for question in shallow.EXPERIMENT.questions for number in question.figures]
+    assert sorted(shown) == list(range(len(figures)))

@@ -206,9 +206,9 @@ EXPERIMENT = Experiment(
             "nothing; the discussion stops before this.",
             (
                 Answer("adaptive", "Then it stops little: the attacker climbs in p(x), too, and is accepted.",
-                       "Even then it keeps the attacker from some classes."),
+                       "Even then some classic density keeps the attacker from some classes."),
                 Answer("adaptive-learned", "Learned densities are no better.",
-                       "A learned density keeps the attacker from some classes."),
+                       "Some learned density keeps the attacker from some classes."),
             ),
             (3, 4),
         ),

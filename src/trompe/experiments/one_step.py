@@ -252,7 +252,7 @@ EXPERIMENT = Experiment(
     differences=(
         "A step is a quarter of a pixel's range on MNIST, a tenth on ImageNet, as in Goodfellow 2015 (there CIFAR-10).",
         "Of the closed form, and of the shift in features, the class in the middle counts, by the size of its step; "
-        "half of the others need more.",
+        "some classes need more.",
         "The closed form may leave the range of an image; every other image is on the 8-bit grid.",
         "The ImageNet network is one; what is repeated is the noise, and the classes, which are drawn.",
     ),
