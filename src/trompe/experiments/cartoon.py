@@ -199,8 +199,11 @@ EXPERIMENT = Experiment(
                        "At best now and then: to some network a cat is among its first five names for one drawn cat in "
                        "eight.",
                        "None of these has a cat among its first five names for one drawn cat in eight."),
-                Answer("missed", "But some network misses half of all drawn animals.",
-                       "And none of these misses half of all drawn animals."),
+                Answer(
+                    "missed",
+                    "Some network misses half of all drawn animals.",
+                    "None of these misses half of all drawn animals.",
+                ),
                 Answer("less", "They are named rightly less often than photographs.",
                        "They are named rightly no less often than photographs."),
             ),

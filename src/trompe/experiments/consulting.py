@@ -195,9 +195,17 @@ EXPERIMENT = Experiment(
             "Does it help to consult p(x), and to refuse what is improbable?",
             "if the model knew p(x), it could tell that such an image is no real one.",
             (
-                Answer("static", "Against images made without it in mind, yes: classic densities refuse them.",
-                       "Not always: some classic density accepts more than one in twenty, even of those."),
-                Answer("static-learned", "So do learned densities.", "Not all learned densities do."),
+                Answer(
+                    "static",
+                    "Against images made without it in mind, yes: classic densities refuse them.",
+                    "Not always: some classic density accepts more than one in twenty of images that were made "
+                    "without it in mind.",
+                ),
+                Answer(
+                    "static-learned",
+                    "Learned densities refuse images that were made without them in mind.",
+                    "Not every learned density refuses images that were made without it in mind.",
+                ),
             ),
             (0, 1, 2),
         ),
@@ -207,8 +215,11 @@ EXPERIMENT = Experiment(
             (
                 Answer("adaptive", "Then it stops little: the attacker climbs in p(x), too, and is accepted.",
                        "Even then some classic density keeps the attacker from some classes."),
-                Answer("adaptive-learned", "Learned densities are no better.",
-                       "Some learned density keeps the attacker from some classes."),
+                Answer(
+                    "adaptive-learned",
+                    "The attacker gets past learned densities as well.",
+                    "Some learned density keeps the attacker from some classes.",
+                ),
             ),
             (3, 4),
         ),
@@ -218,8 +229,11 @@ EXPERIMENT = Experiment(
             (
                 Answer("readable", "It changes what comes out: more of what gets past can be read as its class.",
                        "It does not change what comes out: no more of it can be read as its class."),
-                Answer("class", "It does not stop attacks, though.",
-                       "And some kind of it keeps the attacker from some classes."),
+                Answer(
+                    "class",
+                    "It does not stop the attacker: for nine classes in ten there is an image that gets past.",
+                    "Some kind of it keeps the attacker from some classes.",
+                ),
             ),
             (5, 6),
         ),

@@ -77,6 +77,8 @@ def strips(title: str, rows: Sequence[Strip], say: Say, line: tuple[float, str] 
     values = [value for row in rows for value in row.values] + ([line[0]] if line else [])
     if not values:
         return Figure(title, "", f"{title}: not measured")
+    if say is percent and len(set(values)) == 1 and 0.0 <= values[0] <= 1.0:
+        values += [0.0, 1.0]  # alone, a share would stand in the middle of an axis that goes beyond what shares can be
     scale = _scale(values, _LEFT, WIDTH - _RIGHT)
     height = _TOP + _ROW * len(rows) + _BOTTOM
     parts = [_ticks(scale, say, height - _BOTTOM)]

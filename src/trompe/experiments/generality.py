@@ -195,8 +195,11 @@ EXPERIMENT = Experiment(
                 Answer("others", "Yes: of classifiers that are no deep networks, nine in ten classes have an image at "
                        "99 %.", "Not like networks: of classifiers that are no deep networks, fewer than nine in ten "
                        "classes have an image at 99 %."),
-                Answer("networks", "Of deep networks, attacked in the same way, nine in ten have one.",
-                       "Of deep networks, attacked in the same way, fewer than nine in ten have one, too."),
+                Answer(
+                    "networks",
+                    "Of deep networks, attacked in the same way, nine in ten have one.",
+                    "Of deep networks, attacked in the same way, fewer than nine in ten have one.",
+                ),
                 Answer("none", "Some model of another kind was sure of no such image at all, within its budget.",
                        "No model was spared: each of another kind has some class with such an image."),
             ),

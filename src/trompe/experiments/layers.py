@@ -157,10 +157,16 @@ EXPERIMENT = Experiment(
             (
                 Answer("last", "No: in the last hidden layer such images are nearest to the class they were made for.",
                        "They do: in the last hidden layer too few of such images are nearest to their class."),
-                Answer("first", "In the first layer fewer are: the class comes into being on the way.",
-                       "In the first layer no fewer are."),
-                Answer("less", "But they are less like the class than natural images are.",
-                       "And they are no less like the class than natural images are."),
+                Answer(
+                    "first",
+                    "In the first layer fewer are nearest to it: the class comes into being on the way.",
+                    "In the first layer no fewer are nearest to it.",
+                ),
+                Answer(
+                    "less",
+                    "They are less like the class than natural images are.",
+                    "They are no less like the class than natural images are.",
+                ),
             ),
             (0, 1),
         ),

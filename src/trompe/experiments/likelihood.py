@@ -215,9 +215,16 @@ EXPERIMENT = Experiment(
             (
                 Answer("spread", "Yes: on noise two autoencoders disagree ten times as much as on real images.",
                        "Not so much: two autoencoders do not disagree ten times as much on noise."),
-                Answer("spread-flow", "Two flows do, too.", "Nor do two flows."),
-                Answer("logits", "And two LeNets disagree more about fooling images than about real ones.",
-                       "Two LeNets do not disagree more about fooling images than about real ones."),
+                Answer(
+                    "spread-flow",
+                    "On noise two flows disagree ten times as much, too.",
+                    "On noise two flows do not disagree ten times as much.",
+                ),
+                Answer(
+                    "logits",
+                    "Two LeNets disagree more about fooling images than about real ones.",
+                    "Two LeNets do not disagree more about fooling images than about real ones.",
+                ),
             ),
         ),
         Question(
@@ -226,8 +233,11 @@ EXPERIMENT = Experiment(
             (
                 Answer("order", "Nearly: they do not order noise images alike.",
                        "No: autoencoders or flows order noise images alike in part."),
-                Answer("order-test", "Real images they do order alike.",
-                       "Not even real images do both kinds order quite alike."),
+                Answer(
+                    "order-test",
+                    "Real images they order alike.",
+                    "Real images they do not all order quite alike.",
+                ),
             ),
             (1,),
         ),
@@ -235,10 +245,16 @@ EXPERIMENT = Experiment(
             "Would another principle than forward KL help?",
             "one could train with negatives, or adversarially.",
             (
-                Answer("by-noise-contrastive", "Contrast with noise does not.",
-                       "Contrast with noise: not all such densities were fooled, or noise was likely to them."),
-                Answer("by-adversarial", "Nor does an adversary.",
-                       "An adversary: not all such densities were fooled, or noise was likely to them."),
+                Answer(
+                    "by-noise-contrastive",
+                    "Contrast with noise does not help.",
+                    "Contrast with noise: not all such densities were fooled, or noise was likely to them.",
+                ),
+                Answer(
+                    "by-adversarial",
+                    "An adversary does not help.",
+                    "An adversary: not all such densities were fooled, or noise was likely to them.",
+                ),
                 Answer("by-likelihood", "Maximum likelihood is fooled in the same way.",
                        "Maximum likelihood: not all were fooled, or noise was likely to them."),
             ),

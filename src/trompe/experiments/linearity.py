@@ -195,9 +195,16 @@ EXPERIMENT = Experiment(
             (
                 Answer("rectified", "Far away, yes: a rectified network is certain along nearly every straight line.",
                        "No: far away a rectified network is not certain along nearly every straight line."),
-                Answer("linear", "A plain linear classifier does the same.", "A plain linear classifier does not."),
-                Answer("clipped", "Within the range of an image, too.",
-                       "But within the range of an image too few stay certain."),
+                Answer(
+                    "linear",
+                    "Far away a plain linear classifier is certain as well.",
+                    "Far away a plain linear classifier is not certain of 95 in 100.",
+                ),
+                Answer(
+                    "clipped",
+                    "Within the range of an image nine in ten stay certain.",
+                    "Within the range of an image too few stay certain.",
+                ),
             ),
         ),
         Question(
@@ -206,8 +213,11 @@ EXPERIMENT = Experiment(
             (
                 Answer("radial", "Far away, units that answer only nearby do: what is far from everything is nothing.",
                        "Not even units that answer only nearby do, far away."),
-                Answer("mixed", "So does believing a network only where images are.",
-                       "Believing a network only where images are does not."),
+                Answer(
+                    "mixed",
+                    "Believing a network only where images are prevents it far away.",
+                    "Believing a network only where images are does not.",
+                ),
                 Answer("tanh", "Units that merely saturate are certain of fewer images than rectified ones.",
                        "Units that merely saturate are certain of no fewer images than rectified ones."),
             ),

@@ -271,9 +271,16 @@ EXPERIMENT = Experiment(
                        "For the middle class the formula needs more than a quarter of the range at every pixel."),
                 Answer("noise", "One step along the gradient's sign does it from noise.",
                        "One step along the gradient's sign is not enough from noise."),
-                Answer("natural", "It does from real images, too.", "Nor is it from real images."),
-                Answer("features", "The last layer of an ImageNet network is fooled by a formula, too.",
-                       "In the last layer of an ImageNet network the way is longer than the features are."),
+                Answer(
+                    "natural",
+                    "One step does it from real images, too.",
+                    "From real images one step is not enough.",
+                ),
+                Answer(
+                    "features",
+                    "The last layer of an ImageNet network is fooled by such a formula.",
+                    "In the last layer of an ImageNet network the way is longer than the features are.",
+                ),
             ),
         ),
         Question(

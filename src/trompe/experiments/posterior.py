@@ -147,8 +147,11 @@ EXPERIMENT = Experiment(
             (
                 Answer("classic", "Yes. Classic generative classifiers, asked for p(y | x), are fooled like others.",
                        "Not all: some classic kind is fooled for fewer than nine classes in ten."),
-                Answer("learned", "So are learned ones.",
-                       "Learned ones only in part: some kind is fooled for fewer than nine classes in ten."),
+                Answer(
+                    "learned",
+                    "Learned generative classifiers are fooled like others.",
+                    "Learned ones only in part: some kind is fooled for fewer than nine classes in ten.",
+                ),
             ),
             (0, 1, 3),
         ),
@@ -159,7 +162,11 @@ EXPERIMENT = Experiment(
                 Answer("noise", "It may know, but its posterior does not say so: classic ones are certain about plain "
                        "noise more often than networks.", "Not every posterior is worse: some classic kind is certain "
                        "about plain noise no more often than networks."),
-                Answer("noise-learned", "Learned ones are, too.", "Not all learned ones are."),
+                Answer(
+                    "noise-learned",
+                    "Learned ones are certain about plain noise more often than networks.",
+                    "Learned ones: some kind is certain about plain noise no more often than networks.",
+                ),
             ),
             (2,),
         ),

@@ -173,8 +173,16 @@ EXPERIMENT = Experiment(
             "Do more classes or more data make it smaller?",
             "nothing; it is asked here.",
             (
-                Answer("classes", "More classes do.", "More classes do not."),
-                Answer("data", "So do more data.", "More data do not."),
+                Answer(
+                    "classes",
+                    "More classes make it smaller.",
+                    "More classes do not make it smaller.",
+                ),
+                Answer(
+                    "data",
+                    "More data make it smaller.",
+                    "More data do not make it smaller.",
+                ),
             ),
             (1, 2),
         ),

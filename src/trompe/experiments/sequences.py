@@ -270,8 +270,16 @@ EXPERIMENT = Experiment(
                        "An HMM is, but for fewer than nine in ten of the rows of tags that no sentence has."),
                 Answer("possible", "It is where every single step occurs in sentences.",
                        "Not for nine in ten even where every step occurs in sentences."),
-                Answer("memm", "A MEMM is, too.", "A MEMM is certain of fewer than nine in ten."),
-                Answer("crf", "A CRF is, too.", "A CRF is certain of fewer than nine in ten."),
+                Answer(
+                    "memm",
+                    "A MEMM is certain of nine in ten of them.",
+                    "A MEMM is certain of fewer than nine in ten of them.",
+                ),
+                Answer(
+                    "crf",
+                    "A CRF is certain of nine in ten of them.",
+                    "A CRF is certain of fewer than nine in ten of them.",
+                ),
                 Answer("random", "Random words make an HMM certain more often than a MEMM.",
                        "Random words make an HMM certain no more often than a MEMM."),
             ),
@@ -281,9 +289,16 @@ EXPERIMENT = Experiment(
             "An HMM is a model of p(x, y). Does its p(x) stop it?",
             "if the model knew p(x), it could tell that such a row is no sentence.",
             (
-                Answer("guard-static", "Where rows were made without it in mind, yes: it refuses them.",
-                       "Not even where rows were made without it in mind."),
-                Answer("guard-random", "Random words it refuses, too.", "Nor does it refuse random words."),
+                Answer(
+                    "guard-static",
+                    "Where rows were made without it in mind, yes: it refuses them.",
+                    "Not always: it accepts more than one in twenty of the rows that were made without it in mind.",
+                ),
+                Answer(
+                    "guard-random",
+                    "It refuses random words.",
+                    "It does not refuse random words.",
+                ),
                 Answer("adaptive", "An attacker who knows of it gets past, for rows whose steps all occur.",
                        "An attacker who knows of it gets past for fewer than nine in ten rows whose steps all occur."),
                 Answer("steps", "With impossible steps the attacker gets past less often.",

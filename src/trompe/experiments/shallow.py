@@ -216,8 +216,11 @@ EXPERIMENT = Experiment(
             (
                 Answer("parts-fooled", "A model of parts is: nine classes in ten have an image at 99 %.",
                        "A model of parts is fooled for fewer than nine classes in ten."),
-                Answer("bag-fooled", "A bag of visual words is, too.",
-                       "A bag of visual words is fooled for fewer than nine classes in ten."),
+                Answer(
+                    "bag-fooled",
+                    "A bag of visual words is: nine classes in ten have an image at 99 %.",
+                    "A bag of visual words is fooled for fewer than nine classes in ten.",
+                ),
                 Answer("unread", "No reader sees the class in their images.",
                        "But in more than one in ten of the images of one of them some reader sees the class."),
                 Answer("looks", "Parts in their places take more looks than a network.",

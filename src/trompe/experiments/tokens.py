@@ -184,7 +184,11 @@ EXPERIMENT = Experiment(
                        "No. Within twenty meaningless words a bag of words is made certain of nine topics in ten.",
                        "In part: within twenty meaningless words a bag of words is made certain of fewer than nine "
                        "topics in ten."),
-                Answer("three", "Within three, too.", "Within three it is made certain of fewer."),
+                Answer(
+                    "three",
+                    "Within three words it is made certain of nine in ten.",
+                    "Within three words it is made certain of fewer than nine in ten.",
+                ),
                 Answer("bayes", "A model of p(x, y) of texts is made certain in the same way.",
                        "A model of p(x, y) of texts is made certain of fewer topics."),
                 Answer("random", "Random words do so more often than with a bag of words.",
