@@ -113,14 +113,14 @@ BUGS = (
     Bug(
         "rare positions one gap too far",
         SEEDS,
-        "math.log1p(-min(rate, 1.0 - 1e-16))).floor()",
-        "math.log1p(-min(rate, 1.0 - 1e-16))).ceil()",
+        "math.log1p(-min(rate, 1.0 - 1e-16))).floor_()",
+        "math.log1p(-min(rate, 1.0 - 1e-16))).ceil_()",
         "tests/test_seeds.py",
     ),
     Bug(
         "rare positions that repeat their gaps",
         SEEDS,
-        'self.branch(f"gaps-{part}")',
+        'self.branch(f"gaps-{len(drawn)}")',
         'self.branch("gaps-0")',
         "tests/test_seeds.py",
     ),
@@ -174,15 +174,15 @@ BUGS = (
     Bug(
         "a wrong mutation index",
         PIXELS,
-        "(2.0 * nearer_edge) ** (1.0 / (index + 1.0))",
-        "(2.0 * nearer_edge) ** (1.0 / (index + 2.0))",
+        "pow_(1.0 / (index + 1.0))",
+        "pow_(1.0 / (index + 2.0))",
         "tests/test_pixels.py",
     ),
     Bug(
         "mutation only upwards",
         PIXELS,
-        "return torch.sign(uniform - 0.5) * (",
-        "return (",
+        "return torch.copysign(1.0 - reach, uniform - 0.5)",
+        "return 1.0 - reach",
         "tests/test_pixels.py",
     ),
     Bug(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trompe.core.numerics import (
     REJECTED,
     VALUE_LIMIT,
+    _softmax_log_odds,
     bid_value,
     class_log_odds,
     confidence,
@@ -299,3 +300,11 @@ def test_quantising_is_idempotent_and_moves_nothing_by_more_than_half_a_level(va
     once = quantise(images)
     assert torch.equal(once, quantise(once))
     assert float((once - images.clamp(0, 1)).abs().max()) <= 0.5 / 255 + 1e-7
+
+
+@pytest.mark.parametrize(("n", "classes"), [(200, 1000), (133, 1001), (70, 1000)])
+@pytest.mark.parametrize("spread", [4.0, 300.0])
+def test_log_odds_of_many_are_those_of_each_part(n, classes, spread):
+    """Catches rows that are lost or doubled where many are taken in parts; the bits are those of all at once."""
+    logits = (spread * (Stream(0, "test/parts", n).uniform(n, classes) - 0.5)).to(torch.float32)
+    assert torch.equal(log_odds(logits), _softmax_log_odds(logits.to(torch.float64)))

@@ -17,6 +17,10 @@ REJECTED = -2e3
 """Bid value of a candidate exactly at the guard's threshold; below every accepted one."""
 SLACK_WEIGHT = 100.0
 """How many units of bid value one unit of slack is worth."""
+_CACHED = 65_536
+"""Numbers whose log-odds are formed together on the CPU: a dozen arrays of so many doubles stay in its cache."""
+_LANES = 8
+"""Rows of which a multiple is taken together, so that its vectors begin where they would without, to the same bits."""
 _ROUNDING = 1e-9
 """Relative error that a doubt may carry from its own computation; without it, 0.9999 would read 99.98 %."""
 
@@ -42,6 +46,13 @@ def log_odds(logits: Logits, link: Link = "softmax") -> Classwise:
     z = logits.to(torch.float64)
     if link == "independent":
         return z
+    rows = max(1, _CACHED // (_LANES * z.shape[1])) * _LANES
+    if z.is_cpu and len(z) > rows:
+        return torch.cat([_softmax_log_odds(part) for part in z.split(rows)])
+    return _softmax_log_odds(z)
+
+
+def _softmax_log_odds(z: Classwise) -> Classwise:
     peak, top = z.max(1, keepdim=True)
     against_top = z.scatter(1, top, -math.inf).logsumexp(1, keepdim=True)
     weight = (z - peak).exp()

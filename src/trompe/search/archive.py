@@ -85,13 +85,14 @@ class Archive(Generic[G]):
         highest = value[won]
         self._check(highest, bids, candidates)
         best = bids.value[:, won].argmax(0)  # the first of equals: documented, and held by a test
-        rows, row = best.unique(return_inverse=True)
+        rows, row = _distinct(best)
         winners = candidates.take(rows)
         first_niche, first_level, first_candidate = self._first_crossings(bids.value, highest, won)
-        first_rows, first_row = first_candidate.unique(return_inverse=True)
+        first_rows, first_row = _distinct(first_candidate)
         firsts = candidates.take(first_rows)
         self._seat(won, row, highest, winners)
-        old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
+        if len(first_niche):  # which is rare, and each of these calls costs as much as a candidate's whole variation
+            old.crossed[first_niche, first_level] = candidates.ids[first_candidate]
         return Wins(
             won, row, highest, winners, first_niche, first_level, first_row,
             bids.value[first_candidate, first_niche], firsts,
@@ -111,8 +112,9 @@ class Archive(Generic[G]):
             LookupError: Every niche is empty.
         """
         filled = (self.elites.ids >= 0).nonzero().flatten()
-        still = filled[self.elites.value[filled] < below]
-        filled = still if len(still) else filled
+        if below < math.inf:
+            still = filled[self.elites.value[filled] < below]
+            filled = still if len(still) else filled
         if self.elites.genomes is None or not len(filled):
             raise LookupError("an empty archive has no parents; offer candidates first")
         niche = filled[stream.integers(n, len(filled))]
@@ -140,7 +142,7 @@ class Archive(Generic[G]):
         return niche, level, reached.to(torch.uint8).argmax(0)
 
     def _check(self, highest: Tensor, bids: Bids, candidates: Candidates[G]) -> None:
-        if bool(highest.isnan().any()):  # the highest of a column with one is one
+        if any(map(math.isnan, highest.tolist())):  # the highest of a column with one is one
             row = int(bids.value.isnan().any(1).nonzero()[0])
             raise TargetError(
                 expected="a number for every bid",
@@ -148,6 +150,13 @@ class Archive(Generic[G]):
                 where=f"candidate {int(candidates.ids[row])}",
                 do="Check the model for overflow on inputs of this kind.",
             )
+
+
+def _distinct(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """The different numbers, ascending, and where each of these is among them; for few, faster than torch's own."""
+    found = numbers.tolist()
+    places = {number: i for i, number in enumerate(sorted(set(found)))}
+    return torch.tensor(list(places), dtype=torch.int64), torch.tensor([places[each] for each in found]).long()
 
 
 def no_wins(nobody: Candidates[G]) -> Wins[G]:

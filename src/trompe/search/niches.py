@@ -46,4 +46,6 @@ class EveryClass:
         """The bid value of each candidate for each chosen class; the inputs themselves do not matter here."""
         del inputs
         value = bid_value(outputs, "independent" if self.link == "independent" else "softmax")
+        if len(self.columns) == value.shape[1]:  # all of them, in the target's order
+            return Bids(value)
         return Bids(value[:, constant(self.columns, torch.int64, value.device)])

@@ -52,7 +52,8 @@ class OpenVinoModel:
 
     def _ask(self, batch: Tensor) -> Tensor:
         with _explained(self.graph):
-            self.request.infer({self.graph.port.name: as_sent(self.graph.port, batch)})
+            sent = {self.graph.port.name: as_sent(self.graph.port, batch)}
+            self.request.infer(sent, share_inputs=True, share_outputs=True)  # nobody changes them meanwhile
             answer = numpy.array(self.request.get_tensor(self.output).data)  # a copy: the next call overwrites it
         return torch.from_numpy(as_rows(answer, len(batch)))
 
