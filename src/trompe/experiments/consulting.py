@@ -36,7 +36,7 @@ from trompe.experiments.nouns import (
     Unit,
 )  # fmt: skip
 from trompe.experiments.reading import NO_READERS, readable, readers
-from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
 from trompe.experiments.wording import counted
 from trompe.targets.guarded import Guarded
@@ -178,6 +178,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "A guard refuses one in twenty of 1,000 real images; a model has seen 2,000 of its own.",
         "Attacks: gradient ascent, 40 steps from noise; past a guard 80 from noise and 80 from near black.",
         "What is said of several kinds is computed from the one of which it is least true, seed by seed; what can be "

@@ -34,7 +34,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
 from trompe.experiments.wording import counted
 from trompe.guards import Scale
@@ -201,6 +201,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "Four classic densities over plain pixels; one of contrast-normalised pixels cannot see contrast at all.",
         "The guard of both sides refuses the least likely 5 % and the likeliest 2.5 % of real images.",
         "What is said of several densities is computed from the one of which it is least true, seed by seed.",

@@ -28,7 +28,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, few
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few
 from trompe.experiments.wording import counted
 from trompe.targets import TorchTarget
 
@@ -143,6 +143,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "A small residual network, 400 batches of 64; ten images a network, climbed from noise in 40 steps.",
         "A class is where the mean of its natural images is, from the mean of all; nearness is the cosine.",
     ),

@@ -29,7 +29,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
 from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
@@ -197,6 +197,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "Twelve pairs of models, so 24 of each kind; a pair has the same images, other initial weights and orders.",
         "LeNets are trained on all 50,000 images, the others on 2,000 a pair.",
         "Of tau that of the kind counts of which a claim is less true.",

@@ -29,7 +29,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few, scikit
 from trompe.experiments.runs import pack, unpack
 from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
@@ -250,6 +250,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "A step is a quarter of a pixel's range on MNIST, a tenth on ImageNet, as in Goodfellow 2015 (there CIFAR-10).",
         "Of the closed form, and of the shift in features, the class in the middle counts, by the size of its step; "
         "some classes need more.",

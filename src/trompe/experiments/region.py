@@ -27,7 +27,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, few, scikit
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, few, scikit
 from trompe.experiments.volume import Walks, log_share
 from trompe.experiments.wording import counted
 from trompe.search.judge import with_threads
@@ -148,6 +148,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "Shares are of the box of all images with values from 0 to 1, by splitting levels and walking at random.",
         "50 walkers and 8 steps a round: regions of known size come out right to about two in a hundred of the power.",
         "Where walks mix badly a small region looks larger than it is, never smaller.",

@@ -23,7 +23,7 @@ from trompe.experiments.nouns import (
     Question,
     Unit,
 )  # fmt: skip
-from trompe.experiments.reasons import MODEL, WRITTEN, scikit
+from trompe.experiments.reasons import MODEL, UNSHOWN, WRITTEN, scikit
 from trompe.experiments.runs import forget, searched, strongest
 from trompe.experiments.texts import MAKERS, absent, error, halves, resized, sayings
 from trompe.experiments.wording import counted
@@ -165,6 +165,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=12,
     differences=(
+        UNSHOWN,
         "Ten collections of Debian's package fortunes, up to 300 sayings each; a quarter is kept back.",
         "Words that three sayings or more have; rows of words are evolved as images are, and kept in the same archive.",
         "Rows are of 3, 8 or 20 words; lengths between were not tried.",
