@@ -215,8 +215,8 @@ EXPERIMENT = Experiment(
             (
                 Answer("posterised", "In four levels a channel it is still a cat, to some network.",
                        "In four levels a channel it is no longer a cat to any of these."),
-                Answer("edges", "As edges alone it is not, to some network.",
-                       "As edges alone it still is, to all of these."),
+                Answer("edges", "In no drawing of its edges it is one, to some network.",
+                       "In one of two drawings of its edges it still is one, to each of these."),
             ),
             (2,),
         ),

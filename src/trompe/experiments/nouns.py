@@ -97,7 +97,7 @@ class Claim:
         if self.scale == "log-odds" and self.kind != "direction":
             return say_odds(value)
         return {
-            "share": f"{100.0 * value:.1f} %",
+            "share": f"{round(100.0 * value, 1) + 0.0:.1f} %",  # no minus before a nought
             "seconds": f"{value:,.0f} s" if value >= 10.0 else f"{value:.2g} s",
             "log-odds": f"{value:+.2f} log-odds",
             "range": f"{value:.2f} of a pixel's range",
