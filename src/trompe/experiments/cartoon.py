@@ -185,7 +185,7 @@ EXPERIMENT = Experiment(
         "existence is about these three.",
         "Whether people recognise them is not measured; emoji are made to be recognised.",
     ),
-    cost="3 networks and 247 images each; about half a minute on one core, by one network of three",
+    cost="3 networks and 247 images each; about half a minute on one core",
     units=units,
     measure=measure,
     figures=figures,

@@ -186,7 +186,7 @@ EXPERIMENT = Experiment(
         "Readers were fitted to images at odd positions of the training set; classifiers to those at even ones.",
         "p(x | y) of the class that is named is compared with that of real images of their own classes.",
     ),
-    cost="72 classifiers fitted, 360 attacks; about 12 minutes on one core",
+    cost="72 classifiers fitted, 360 attacks; about 9 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,

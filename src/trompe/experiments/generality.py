@@ -182,7 +182,7 @@ EXPERIMENT = Experiment(
         "shown.",
         "Whether a person could read the images is not asked: where densities are fooled, the image may be a digit.",
     ),
-    cost="39 models trained and 78 runs of 6,000 evaluations; about 12 minutes on one core",
+    cost="39 models trained and 78 runs of 6,000 evaluations; about 9 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,

@@ -204,7 +204,7 @@ EXPERIMENT = Experiment(
         "All models are small; the flow and the foil of the contrast look closely at 64 principal components.",
         "An adversary's logit is a density only against the forger's; here it is used as one, as people do.",
     ),
-    cost="108 models fitted, 72 attacks; about 12 minutes on one core",
+    cost="108 models fitted, 72 attacks; about 16 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,

@@ -135,7 +135,7 @@ EXPERIMENT = Experiment(
         "the 8-bit grid.",
         "The autoencoder's density is its evidence bound; the energy-based model's is known but for a constant.",
     ),
-    cost="108 classifiers fitted and attacked; about 10 minutes on one core",
+    cost="108 classifiers fitted and attacked; about 11 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,

@@ -154,7 +154,7 @@ EXPERIMENT = Experiment(
         "Where walks mix badly a small region looks larger than it is, never smaller.",
         "The small networks have two hidden layers and see 1,000 batches of 64 images, whatever the number of images.",
     ),
-    cost="96 models trained, 108 regions; about 8 minutes on one core",
+    cost="96 models trained, 108 regions; about 11 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,

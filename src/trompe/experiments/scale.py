@@ -153,7 +153,7 @@ EXPERIMENT = Experiment(
         "A class that was not reached counts with the looks of the whole search: its cost is at least that.",
         "28 pixels are small still: what becomes of a thousand classes of photographs is not asked.",
     ),
-    cost="144 classifiers fitted and attacked; about 5 minutes on one core, by one seed of twelve",
+    cost="144 classifiers fitted and attacked; about 5 minutes on one core",
     units=units,
     measure=measure,
     figures=figures,
