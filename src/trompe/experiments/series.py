@@ -1,7 +1,9 @@
 """Running a series of experiments, and writing its page with a verdict on each claim."""
 
 import json
+import math
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -33,7 +35,9 @@ def page_of(settings: Settings) -> Path:
 
 
 def performing(settings: Settings) -> Iterator[tuple[str, int, int]]:
-    """Run as `paper` and `why` do, and write the page anew whenever an experiment is finished.
+    """Run as `paper` and `why` do, and write the page anew when an experiment is finished.
+
+    Not as often as that writing would take more time than what is measured.
 
     Yields:
         Experiment and unit at hand, units done, and how many there are; after each unit.
@@ -44,11 +48,16 @@ def performing(settings: Settings) -> Iterator[tuple[str, int, int]]:
     effort, folder = effort_of(settings), Path(settings.out)
     ready = [one for one in experiments(settings.names, series_of(settings)) if not one.missing()]
     left = {one.name: len(one.planned(effort)) for one in ready}
-    total = sum(left.values())
+    total, spent, ended = sum(left.values()), 0.0, -math.inf
     for done, (name, unit) in enumerate(_measured(ready, folder, effort, settings.workers), 1):
         left[name] -= 1
-        if not left[name]:
+        if (
+            not left[name] and time.monotonic() - ended >= spent
+        ):  # what was there before comes at once: one page will do
+            begun = time.monotonic()
             publish(settings)
+            ended = time.monotonic()
+            spent = ended - begun
         yield f"{name} {unit}", done, total
 
 
