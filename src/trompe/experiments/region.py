@@ -134,7 +134,9 @@ def figures(data: Data) -> list[Figure]:
     return [
         strips("Share of all images, as a power of ten, one dot a model", rows("regions", ""), _power),
         strips("The region of one class among so many, as a power of ten", rows("classes", " classes"), _power),
-        strips("The region of one class, trained on so many images, as a power of ten", rows("images", " images"), _power),
+        strips(
+            "The region of one class, trained on so many images, as a power of ten", rows("images", " images"), _power
+        ),
     ]
 
 
