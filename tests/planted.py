@@ -207,6 +207,13 @@ BUGS = (
         "tests/test_pixels.py",
     ),
     Bug(
+        "of many genes only the first pairs are crossed",
+        PIXELS,
+        "for pairs, both, *drawn in parts:",
+        "for pairs, both, *drawn in list(parts)[:1]:",
+        "tests/test_pixels.py::test_pairs_that_are_crossed_a_few_at_a_time_are_crossed_as_all_at_once",
+    ),
+    Bug(
         "crossing forgets the bounds",
         PIXELS,
         "alpha = 2.0 - (1.0 + 2.0 * room / gap) ** -(index + 1.0)",
@@ -696,8 +703,8 @@ BUGS = (
     Bug(
         "measured anew where a run is taken up again",
         "verbs/judges.py",
-        "if stored is not None:",
-        "if stored is None and rows < 0:",
+        "if about is not None:",
+        "if about is None and rows < 0:",
         ENGINES,
     ),
     Bug(

@@ -229,3 +229,11 @@ def test_the_description_holds_every_setting():
         "name": "pixels", "mutation_rate": 0.2, "halving_period": 7, "mutation_index": 3.0,
         "crossover_rate": 0.4, "crossover_index": 5.0, "equal_becomes_grey": True,
     }  # fmt: skip
+
+
+def test_pairs_that_are_crossed_a_few_at_a_time_are_crossed_as_all_at_once(monkeypatch):
+    encoding = Pixels(ImageSpec(1, 6, 5), PRESETS["released-code"])
+    parents, stream = encoding.random(31, Stream(0, "test/parents", 0)), Stream(0, "test/crossed", 0)
+    whole = encoding.vary(parents, stream).genes
+    monkeypatch.setattr("trompe.encodings.pixels._CHUNK", 60)
+    assert torch.equal(encoding.vary(parents, stream).genes, whole)

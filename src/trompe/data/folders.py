@@ -94,15 +94,7 @@ def image_files(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
     Raises:
         DataError: The folder cannot be read, or a folder's name in it is no label.
     """
-    try:
-        parts = sorted(folder.iterdir())
-    except OSError as cause:
-        raise DataError(
-            expected="a folder that can be read",
-            got=cause.strerror or str(cause),
-            where=f"--images {folder}",
-            do="Name a folder of photographs.",
-        ) from cause
+    parts = listed(folder, "--images", "Name a folder of photographs.")
     inner = [part for part in parts if part.is_dir() and not part.name.startswith(".")]
     if not inner:
         return [(part, UNKNOWN) for part in parts if part.suffix.lower() in ENDINGS]
@@ -112,6 +104,23 @@ def image_files(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
         for path in sorted(part.rglob("*"))
         if path.suffix.lower() in ENDINGS
     ]
+
+
+def listed(folder: Path, option: str, do: str) -> list[Path]:
+    """What is in a folder, in order.
+
+    Raises:
+        DataError: It cannot be read; the option that named it and what to do are told.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as cause:
+        raise DataError(
+            expected="a folder that can be read",
+            got=cause.strerror or str(cause),
+            where=f"{option} {folder}",
+            do=do,
+        ) from cause
 
 
 def _column(folder: Path, labels: Sequence[str]) -> int:

@@ -10,10 +10,11 @@ from trompe.core.check import check_name
 from trompe.core.errors import BadInput, DataError
 from trompe.core.seeds import Stream
 from trompe.data.dataset import NAMES, Dataset, Split, load
-from trompe.data.folders import ENDINGS, Photographs, image_files, read_photographs
+from trompe.data.folders import ENDINGS, Photographs, image_files, listed, read_photographs
 
 _LEAST = 3
 """Images a class: one to train on, one to choose on, one to test on."""
+_NAME_ONE = "Name a folder with a folder a class."
 
 
 def load_any(name: str, shape: tuple[int, int, int] | None = None) -> Dataset:
@@ -71,15 +72,8 @@ def check_folder(folder: Path, option: str = "--data") -> tuple[str, ...]:
         BadInput: Fewer than two classes, or fewer than three images of one.
         DataError: The folder cannot be read.
     """
-    try:
-        labels = tuple(sorted(part.name for part in folder.iterdir() if part.is_dir() and part.name[0] != "."))
-    except OSError as cause:
-        raise DataError(
-            expected="a folder that can be read",
-            got=cause.strerror or str(cause),
-            where=f"{option} {folder}",
-            do="Name a folder with a folder a class.",
-        ) from cause
+    parts = listed(folder, option, _NAME_ONE)
+    labels = tuple(part.name for part in parts if part.is_dir() and part.name[0] != ".")
     if len(labels) < 2:
         raise _refused(folder, "at least two folders of images, one a class", str(len(labels)), option)
     counts = Counter(column for _, column in image_files(folder, labels))
@@ -113,4 +107,4 @@ def _first_shape(folder: Path) -> tuple[int, int, int]:
 
 
 def _refused(folder: Path, expected: str, got: str, option: str) -> BadInput:
-    return BadInput(expected=expected, got=got, where=f"{option} {folder}", do="Name a folder with a folder a class.")
+    return BadInput(expected=expected, got=got, where=f"{option} {folder}", do=_NAME_ONE)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trompe.core.numerics import class_log_odds, from_levels, level_odds, log_odds, quantise, say_confidence
+from trompe.core.numerics import class_log_odds, from_levels, level_odds, log_odds, quantise, say_confidence, to_levels
 from trompe.core.seeds import Stream
 from trompe.core.types import Images, Target
 from trompe.data import load
@@ -99,13 +99,13 @@ def step_all(folder: Path, seed: int, effort: Effort) -> dict[str, Any]:
         starts = {"noise": noise, "natural": natural}
         steps = {name: one_step(target, start, torch.arange(10), STEP) for name, start in starts.items()}
         found[kind] = {name: float((_own(target, step) >= LEVEL).double().mean()) for name, step in steps.items()}
-        found[kind]["images"] = pack((steps["noise"] * 255.0).round().to(torch.uint8))
+        found[kind]["images"] = pack(to_levels(steps["noise"]))
         if kind in ("linear", "radial basis"):
             levels = attack(folder / kind.replace(" ", "-"), target, seed, STARTS, effort.pick(10, 60))
             found[kind]["many"] = fooled(target, levels)
         if kind == "linear":
             found[kind]["closed"], made_so = closed_form(target.module, noise)
-            found[kind]["closed images"] = pack((made_so * 255.0).round().to(torch.uint8))
+            found[kind]["closed images"] = pack(to_levels(made_so))
             found[kind]["closed odds"] = _own(target, made_so).tolist()
     return {"kinds": found, "imagenet": _imagenet(seed, effort)}
 

@@ -1,17 +1,14 @@
 """Where a run is computed: chosen once, when it begins."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar
 
 import torch
 
-from trompe.core.errors import BadInput, RunError
-from trompe.run import open_run
-from trompe.run.schema import DATABASE
+from trompe.core.errors import BadInput
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.verbs.begun import begun
 
-Device = Literal["cpu", "cuda"]
 S = TypeVar("S", FoolSettings, AuditSettings)
 
 STAYING = ("evolve", "scatter")
@@ -25,7 +22,9 @@ def with_device(settings: S) -> S:
         BadInput: A GPU is asked for and there is none, or something beside it that does not work there.
     """
     if settings.device == "auto":
-        settings = replace(settings, device=_stored(settings) or ("cuda" if torch.cuda.is_available() else "cpu"))
+        about, found = begun(settings), torch.cuda.is_available()
+        device: Literal["cpu", "cuda"] = about.settings.get("device", "cpu") if about else "cuda" if found else "cpu"
+        settings = replace(settings, device=device)
     if settings.device == "cuda":
         _check_gpu(settings)
     return settings
@@ -60,14 +59,3 @@ def _check_gpu(settings: FoolSettings | AuditSettings) -> None:
             where="--renderer",
             do="Leave it out: the others paint on the CPU.",
         )
-
-
-def _stored(settings: FoolSettings | AuditSettings) -> Device | None:
-    """As the run in the folder was begun; None where none was, or it cannot be read, which others will say."""
-    folder = Path(settings.out)
-    if not settings.resume or not (folder / DATABASE).is_file():
-        return None
-    try:
-        return cast("Device", open_run(folder).about.settings.get("device", "cpu"))
-    except RunError:
-        return None

@@ -1,10 +1,7 @@
 """How the target of a new run is asked, and who is asked in each of its searches."""
 
-from trompe.core.errors import RunError
 from trompe.core.types import Classwise, Images, Niches, Target
-from trompe.run import open_run
 from trompe.run.opinions import Opinion
-from trompe.run.schema import DATABASE
 from trompe.search import (
     CLUSTER,
     Judge,
@@ -17,6 +14,7 @@ from trompe.search import (
     search_judge,
 )
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.verbs.begun import begun
 
 LARGEST = 256
 """Rows a call, at most, where nobody measured."""
@@ -35,9 +33,9 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
         target: As it was loaded.
         rows: Candidates that are judged together.
     """
-    stored = _stored(settings)
-    if stored is not None:
-        return stored
+    about = begun(settings)
+    if about is not None:
+        return JudgeSettings(**about.judge)
     if settings.engine == "auto":
         return choose(target, rows)
     if settings.device == "cuda":
@@ -90,13 +88,3 @@ def opinion_of(target: Target, settings: JudgeSettings, niches: Niches) -> Opini
         return niches.bids(reference.judge(images), images).value
 
     return opinion
-
-
-def _stored(settings: FoolSettings | AuditSettings) -> JudgeSettings | None:
-    """As the run in the folder was begun; None where none was, or it cannot be read, which others will say."""
-    if not settings.resume or not (settings.out / DATABASE).is_file():
-        return None
-    try:
-        return JudgeSettings(**open_run(settings.out).about.judge)
-    except RunError:
-        return None

@@ -1,14 +1,11 @@
 """What paints the networks of a run: chosen once, when it begins."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from trompe.core.errors import RunError
 from trompe.encodings.cppn import Renderer, numba_installed
-from trompe.run import open_run
-from trompe.run.schema import DATABASE
 from trompe.settings import AuditSettings, FoolSettings
+from trompe.verbs.begun import begun
 
 S = TypeVar("S", FoolSettings, AuditSettings)
 
@@ -26,9 +23,10 @@ def with_renderer(settings: S) -> S:
         return settings
     if settings.device == "cuda" and _paints(settings):
         return replace(settings, renderer="dense")
-    stored = _stored(settings)
+    about = begun(settings)
     fast = settings.engine not in (None, "torch") and _paints(settings) and numba_installed()
-    return replace(settings, renderer=stored or ("numba" if fast else "torch"))
+    renderer: Renderer = about.settings.get("renderer", "torch") if about else "numba" if fast else "torch"
+    return replace(settings, renderer=renderer)
 
 
 def _paints(settings: FoolSettings | AuditSettings) -> bool:
@@ -36,14 +34,3 @@ def _paints(settings: FoolSettings | AuditSettings) -> bool:
     if isinstance(settings, FoolSettings):
         return settings.encoding == "cppn" and settings.by in ("evolve", "scatter")
     return "cppn-evolve" in settings.methods or "cppn-scatter" in settings.methods
-
-
-def _stored(settings: FoolSettings | AuditSettings) -> Renderer | None:
-    """As the run in the folder was begun; None where none was, or it cannot be read, which others will say."""
-    folder = Path(settings.out)
-    if not settings.resume or not (folder / DATABASE).is_file():
-        return None
-    try:
-        return cast("Renderer", open_run(folder).about.settings.get("renderer", "torch"))
-    except RunError:
-        return None
