@@ -35,6 +35,7 @@ from trompe.search import (
     search_judge,
 )
 from trompe.targets import load_target
+from trompe.targets.engines import available
 
 TARGET, SHAPE = "efficientnet-lite0", (3, 224, 224)
 STAND_IN = (
@@ -46,7 +47,8 @@ DIFFERENCES = (
     "its family augments images and smooths labels by 0.1: what is right should get about 90 %, so that 99 % here is "
     "more than was ever asked for, and means something else than in the paper.",
     "50,000 evaluations a run (2,000,000 with --full, as the paper's with CPPNs); one crop in place of ten.",
-    "Candidates compete by log-odds in float64; what is told of the end is what torch says in float32.",
+    "Candidates compete by log-odds in float64 of what the fastest engine here says, in bfloat16 where the processor "
+    "computes in it, and curves are that engine's; what is told of the end is what torch says in float32.",
     "Rules and colours (hue, lightness, saturation) are those of the released code, which the paper describes "
     "otherwise; the rate of mutation never halves. Images have 224 pixels a side; a generation has 200, the paper's of "
     "CPPNs 400.",
@@ -233,7 +235,7 @@ class _Search:
     def __init__(self, place: Path, wanted: Search) -> None:
         self.place, self.wanted, self.target = place, wanted, network()
         self.encoding = _encoding(wanted)
-        engine = None if wanted.budget < _QUICK else _fastest()
+        engine = None if wanted.budget < _QUICK else _fastest(self.target)
         settings = named_settings(self.target, engine, min(50, wanted.population), 1)
         niches = EveryClass.of(self.target)
         self.engine = f"{settings.engine}, {settings.precision}"
@@ -316,8 +318,6 @@ def _encoding(wanted: Search) -> Any:
     return Cppn(spec, CPPN_PRESETS["released-code"], "numba" if quickly else "torch")
 
 
-def _fastest() -> str | None:
-    """The engine that searches: OpenVINO or ONNX Runtime in float32 where they are installed, else torch."""
-    if find_spec("onnx") is None:
-        return None
-    return next((name for name in ("openvino", "onnxruntime") if find_spec(name)), None)
+def _fastest(target: Target) -> str:
+    """The engine that searches: the last of torch, ONNX Runtime, OpenVINO and OpenVINO in bfloat16 that is here."""
+    return available(target)[-1]
