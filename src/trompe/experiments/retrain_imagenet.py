@@ -204,7 +204,7 @@ EXPERIMENT = Experiment(
         "0 there, and a median is the same image on either scale.",
         "Photographs are those that the user names, at 64x64, at most as many of a class.",
     ),
-    cost="3 retrainings; about 6 minutes each on one core",
+    cost="3 retrainings; about 5 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,
