@@ -158,7 +158,8 @@ def table(loops: list[list[dict[str, Any]]]) -> Figure:
     top = "".join(f'<th scope="col">{escape(word)}</th>' for word in head)
     title = "Table S1, as remembered and unchecked, beside ours"
     words = "; ".join(f"network {row[0]}: " + ", ".join(row[1:]) for row in rows)
-    return Figure(title, f'<div class="wide"><table class="numbers"><tr>{top}</tr>{body}</table></div>', f"{title}. {words}.")
+    markup = f'<div class="wide"><table class="numbers"><tr>{top}</tr>{body}</table></div>'
+    return Figure(title, markup, f"{title}. {words}.")
 
 
 def _row(theirs: tuple[int, int, float, float, float], ours: list[dict[str, Any]]) -> tuple[str, ...]:
