@@ -1,6 +1,6 @@
 """How long gradient ascent takes to make a network certain about each of a thousand classes of photographs.
 
-`efficientnet-lite0`, `fool --by ascend` with everything as it comes and all processors for the network, every class from
+`efficientnet-lite0`, `fool --by ascend` with everything as it comes and two threads for the network, every class from
 uniform noise; the record is written as in any run, and read back and judged again at the end.
 
 Asked for: at least 995 of 1,000 classes at 99.99 % within 15 minutes on 2 cores.
