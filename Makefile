@@ -56,7 +56,7 @@ bench: setup ## measure demo, reach, overhead, resume, engines and a cluster; pr
 	$(BIN)/python benchmarks/bookkeeping.py
 	$(BIN)/python benchmarks/fewer.py
 	$(BIN)/python benchmarks/peers.py
-	$(BIN)/python benchmarks/imagenet.py --hidden 10
+	$(BIN)/python benchmarks/imagenet.py
 	$(BIN)/python benchmarks/imagenet_gradient.py
 	$(BIN)/python benchmarks/gpu.py
 	$(BIN)/python scripts/performance.py

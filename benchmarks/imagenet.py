@@ -1,6 +1,6 @@
 """How far networks that paint get with a thousand classes of photographs: confidence against evaluations.
 
-`efficientnet-lite0`, black box, `cppn-evolve` in the fastest engine with one thread, painted by numba, without a record
+`efficientnet-lite0`, black box, `cppn-evolve` in the fastest engine, painted by numba, without a record
 (what recording costs is in `overhead.py`). After every 2,000 evaluations: the median confidence of the 1,000 classes as
 the engine sees it, how many are at 0.88 and at 0.99, and processor time. In the end the reference judges the elites.
 
@@ -9,7 +9,6 @@ Asked for: a median of 0.88 within 200,000 evaluations and 15 minutes on 2 cores
 
 import argparse
 import time
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -51,36 +50,36 @@ def reference_median(judge: Judge, contest: Contest[Any], archive: Archive[Any])
 def main() -> None:
     """Search, print the curve as it grows, and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hidden", type=int, default=0, help="nodes in a layer that random networks begin with")
+    parser.add_argument("--preset", choices=sorted(CPPN_PRESETS), default="rich")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--budget", type=int, default=200_000)
-    parser.add_argument("--seconds", type=float, default=900.0, help="of processor time, at most")
+    parser.add_argument("--seconds", type=float, default=1800.0, help="of processor time, at most")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--until", type=float, default=float("inf"), help="seconds of wall time, at most")
+    parser.add_argument("--until", type=float, default=900.0, help="seconds of wall time, at most")
     options = parser.parse_args()
     target = load_target("efficientnet-lite0")
     name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
-    asked = named_settings(target, name, STEP, 1)
+    asked = named_settings(target, name, STEP, options.threads)
     judge = Judge(engine_target(target, asked), asked)
-    hidden = (options.hidden,) if options.hidden else ()
-    encoding = Cppn(target.spec, replace(CPPN_PRESETS["paper"], hidden=hidden), "numba")
+    encoding = Cppn(target.spec, CPPN_PRESETS[options.preset], "numba", options.threads)
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
     plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)
-    ending = f"-hidden-{options.hidden}" if options.hidden else ""
-    about = {"hidden": options.hidden, "engine": name, "seed": options.seed}
+    place = f"imagenet-{options.preset}" + (f"-{options.seed}" if options.seed else "")
+    about = {"preset": options.preset, "engine": name, "threads": options.threads, "seed": options.seed}
     begun, curve = (time.perf_counter(), time.process_time()), []
     for step in evolve(contest, archive, plan):
         if step.evaluations % 2000 == 0:
             curve.append(point(archive.elites.value, step.evaluations, begun))
             say(f"{curve[-1]}")
-            keep(f"imagenet{ending}", {**about, "curve": curve})  # a stop loses nothing
+            keep(place, {**about, "curve": curve})  # a stop loses nothing
         if time.process_time() - begun[1] > options.seconds or time.perf_counter() - begun[0] > options.until:
             break
     curve.append(point(archive.elites.value, step.evaluations, begun))
     reference = reference_median(judge, contest, archive)
     say(f"reference: median {reference:.3f}")
-    keep(f"imagenet{ending}", {**about, "curve": curve, "reference_median": reference})
-    say(f"{RESULTS}/imagenet{ending}.json")
+    keep(place, {**about, "curve": curve, "reference_median": reference})
+    say(f"{RESULTS}/{place}.json")
 
 
 if __name__ == "__main__":

@@ -142,9 +142,10 @@ def layered(outputs: int, hidden: Sequence[int]) -> tuple[Int16[Tensor, " c"], I
         >>> [ends.tolist() for ends in layered(1, (2,))]
         [[0, 1, 2, 3, 0, 1, 2, 3, 5, 6], [5, 5, 5, 5, 6, 6, 6, 6, 4, 4]]
     """
-    layers = [torch.arange(len(INPUTS))]
+    layers, first = [torch.arange(len(INPUTS))], len(INPUTS) + outputs
     for size in hidden:
-        layers.append(torch.arange(size) + max(int(layers[-1][-1]) + 1, len(INPUTS) + outputs))
+        layers.append(torch.arange(size) + first)
+        first += size
     layers.append(torch.arange(outputs) + len(INPUTS))
     pairs = [torch.cartesian_prod(after, before) for before, after in pairwise(layers)]
     target, source = torch.cat(pairs).to(torch.int16).unbind(1)
