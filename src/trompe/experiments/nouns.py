@@ -27,11 +27,11 @@ def say_odds(odds: float) -> str:
     """A confidence as a person writes it, small ones too: where there are a thousand classes nearly all are small.
 
     Example:
-        >>> say_odds(0.0), say_odds(-9.0)
-        ('50.0 %', '0.012 %')
+        >>> say_odds(0.0), say_odds(-6.5), say_odds(-9.0)
+        ('50.0 %', '0.15 %', '0.012 %')
     """
     share = probability(odds)
-    return f"{100.0 * share:.2g} %" if 0.0 < share < 0.001 else say_confidence(odds)
+    return f"{100.0 * share:.2g} %" if 0.0 < share < 0.01 else say_confidence(odds)
 
 
 @dataclass(frozen=True)
