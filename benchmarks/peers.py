@@ -4,7 +4,7 @@ Peers are installed into an environment of their own (``--environment``, by defa
 torch and engines; the script runs itself there. Five seeds, medians and ranges. Success is checked in one way for all:
 the image is put on the 8-bit grid and the reference must give its class 99.99 %.
 
-QDax searches in JAX; it asks the same engine by a call back to the host, so that all four loops pay for the same passes.
+QDax searches in JAX; it asks the same engine by a call back to the host, so that all loops pay for the same passes.
 """
 
 import argparse
@@ -130,8 +130,8 @@ def qdax_tutorial(judge: Judge, seed: int, evaluations: int) -> float:
     def varied(one: Any, other: Any, key: Any) -> Any:
         return isoline_variation(one, other, key, iso_sigma=0.005, line_sigma=0.05, minval=0.0, maxval=1.0)
 
-    emitter = MixingEmitter(lambda one, key: one, varied, variation_percentage=1.0, batch_size=BATCH)
-    search = MAPElites(scoring, emitter, metrics_function=lambda repertoire: {})
+    emitter = MixingEmitter(None, varied, variation_percentage=1.0, batch_size=BATCH)
+    search = MAPElites(scoring, emitter, metrics_function=lambda _: {})
     key, first, rest = jax.random.split(jax.random.key(seed), 3)
     centroids = np.arange(10, dtype=np.float32)[:, None]
     state = search.init(jax.random.uniform(first, (BATCH, SIZE)), centroids, rest)[:2]

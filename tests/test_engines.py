@@ -5,6 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 
 import pytest
 import torch
@@ -169,6 +171,27 @@ def test_bfloat16_is_refused_where_the_processor_has_none(tiny, monkeypatch):
     monkeypatch.setattr(openvino_module, "has_bfloat16", lambda: False)
     with pytest.raises(TargetError, match=r"^--engine openvino-bf16: expected a processor with bfloat16 .*float32"):
         engine_target(tiny, asked(tiny, "openvino-bf16"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
+@pytest.mark.parametrize("name", ["openvino", "openvino-bf16"])
+def test_openvino_binds_nobody_to_a_processor(name):
+    """It would bind who asks to the first one while it computes, so that two processes shared that one."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("one processor is all there is")
+    target, images = load_target("lenet-mnist"), noise(50, 1, 28, 28)
+    judge = search_judge(target, asked(target, name, 50))
+    judge.judge(images)
+    asking = threading.Thread(target=lambda: [judge.judge(images) for _ in range(300)])
+    looks: list[set[int]] = []
+    asking.start()
+    with suppress(ProcessLookupError):  # it is done
+        while asking.is_alive():
+            looks.append(os.sched_getaffinity(asking.native_id or 0))
+    asking.join()
+    assert len(looks) > 50
+    assert all(look == allowed for look in looks)
 
 
 def test_openvino_sends_nothing_and_leaves_nothing(tmp_path):

@@ -84,6 +84,7 @@ def open_openvino(
     settings = {
         "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "ENABLE_CPU_PINNING": False,  # else every process binds its thread to the first core: two would share it
     }  # fmt: skip
     with _explained(graph):
         model = openvino.Core().read_model(str(graph.source) if isinstance(graph.source, Path) else graph.source)
