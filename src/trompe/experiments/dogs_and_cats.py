@@ -129,7 +129,7 @@ EXPERIMENT = Experiment(
         "six of them count as others, and the few that are neither dog nor cat as siblings.",
         "The other explanation, more and less overfitted images of these classes in training, is not tested.",
     ),
-    cost="12 searches as in imagenet-cppn, made where they are not there yet: about 8 minutes each on one core",
+    cost="12 searches as in imagenet-cppn, made where they are not there yet: about 4 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,

@@ -121,7 +121,7 @@ EXPERIMENT = Experiment(
         "is kept, not the last.",
         "The network subtracts no mean image: a start is an even grey with noise.",
     ),
-    cost="12 starts of 4,500 gradient steps; about 5 minutes each on one core",
+    cost="12 starts of 4,500 gradient steps; about 3 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,

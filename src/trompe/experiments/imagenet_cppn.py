@@ -163,7 +163,7 @@ EXPERIMENT = Experiment(
         "Five runs, as in the paper, are too few to decide a difference among all claims of a page; 12 are enough.",
         "The paper holds its images against 50,000 photographs; ours are those that the user names, 1,000 at most.",
     ),
-    cost="the searches of imagenet-direct, and 5 of 50,000 evaluations with CPPNs; about 8 minutes each on one core",
+    cost="the searches of imagenet-direct, and 5 of 50,000 evaluations with CPPNs; about 4 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,

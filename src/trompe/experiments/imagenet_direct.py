@@ -101,7 +101,7 @@ EXPERIMENT = Experiment(
     CLAIMS,
     seeds=5,
     differences=(*DIFFERENCES, "The paper's runs have 4,000,000 evaluations; ours, with --full, half of that."),
-    cost="5 searches of 50,000 evaluations; about 12 minutes each on one core",
+    cost="5 searches of 50,000 evaluations; about 8 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,

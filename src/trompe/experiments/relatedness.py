@@ -170,7 +170,7 @@ EXPERIMENT = Experiment(
         "A new holder of a class descends from another class's where its mother did not hold the class just before.",
         "Were mothers drawn at random, nearly all would be of another class: half is no evidence by itself.",
     ),
-    cost="12 searches as in imagenet-cppn, made where they are not there yet: about 8 minutes each on one core",
+    cost="12 searches as in imagenet-cppn, made where they are not there yet: about 4 minutes each on one core",
     units=units,
     measure=measure,
     figures=figures,
