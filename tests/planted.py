@@ -360,6 +360,20 @@ BUGS = (
         "tests/test_cppn_ascend.py",
     ),
     Bug(
+        "a picture that is zoomed and not moved",
+        "encodings/cppn/move.py",
+        "torch.where(constant, scaled + own, scaled)",
+        "scaled",
+        "tests/test_cppn_move.py",
+    ),
+    Bug(
+        "OpenVINO binds who asks to the first processor",
+        "targets/openvino.py",
+        '"ENABLE_CPU_PINNING": False',
+        '"ENABLE_CPU_PINNING": True',
+        "tests/test_engines.py",
+    ),
+    Bug(
         "Adam's mean square counted from the second step",
         "search/rules.py",
         "square / (1.0 - self.second**count)",
