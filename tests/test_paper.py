@@ -31,6 +31,7 @@ from trompe.experiments import (
     families,
     generality,
     gradient_ascent,
+    gradient_ascent_imagenet,
     innovation,
     listing,
     log_odds,
@@ -758,3 +759,9 @@ def fit_small(module, split, recipe, seed):
     from trompe.targets.training import fit
 
     return fit(module, split, replace(recipe, batch=40), seed)
+
+
+def test_stretched_images_fill_the_range_and_an_even_one_stays_whole():
+    shown = gradient_ascent_imagenet._stretched(torch.tensor([[[120, 130], [125, 128]]], dtype=torch.uint8))
+    assert shown.tolist() == [[[0, 255], [128, 204]]]
+    assert not gradient_ascent_imagenet._stretched(torch.full((3, 2, 2), 7, dtype=torch.uint8)).any()
