@@ -8,10 +8,10 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trompe.core.numerics import to_levels
 from trompe.core.specs import ImageSpec
-from trompe.core.types import Levels
 from trompe.encodings import Pixels
 from trompe.experiments import gradient_ascent as mnist
 from trompe.experiments.figures import Strip, images, strips
@@ -113,7 +113,7 @@ def figures(data: Data) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _stretched(levels: Levels) -> Levels:
+def _stretched(levels: Tensor) -> Tensor:
     """So that its darkest value is 0 and its brightest 255: these images hardly leave the grey they began in."""
     low, high = levels.min().double(), levels.max().double()
     return ((levels.double() - low) * (255.0 / (high - low).clamp(min=1.0))).round().to(torch.uint8)
