@@ -9,10 +9,12 @@ Asked for: a median of 0.88 within 200,000 evaluations and 15 minutes on 2 cores
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
 from common import RESULTS, keep, say
+from views import Views
 
 from trompe.core.numerics import confidence, log_odds
 from trompe.encodings import CPPN_PRESETS, Cppn
@@ -22,6 +24,8 @@ from trompe.targets.engines import available, engine_target
 from trompe.verbs.methods import LEVELS
 
 STEP = 50
+HIDDEN = (10, 10, 10)
+"""Layers of the networks that `views` begins with."""
 
 
 def point(value: torch.Tensor, evaluations: int, begun: tuple[float, float]) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def reference_median(judge: Judge, contest: Contest[Any], archive: Archive[Any])
 def main() -> None:
     """Search, print the curve as it grows, and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", choices=sorted(CPPN_PRESETS), default="rich")
+    parser.add_argument("--variant", choices=("paper", "views"), default="views")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--budget", type=int, default=200_000)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of processor time, at most")
@@ -61,12 +65,15 @@ def main() -> None:
     name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
     asked = named_settings(target, name, STEP, options.threads)
     judge = Judge(engine_target(target, asked), asked)
-    encoding = Cppn(target.spec, CPPN_PRESETS[options.preset], "numba", options.threads)
+    paper = CPPN_PRESETS["paper"]
+    encoding: Cppn = Cppn(target.spec, paper, "numba", options.threads)
+    if options.variant == "views":
+        encoding = Views(target.spec, replace(paper, hidden=HIDDEN), "numba", options.threads)
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
     plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)
-    place = f"imagenet-{options.preset}" + (f"-{options.seed}" if options.seed else "")
-    about = {"preset": options.preset, "engine": name, "threads": options.threads, "seed": options.seed}
+    place = f"imagenet-{options.variant}" + (f"-{options.seed}" if options.seed else "")
+    about = {"variant": options.variant, "engine": name, "threads": options.threads, "seed": options.seed}
     begun, curve = (time.perf_counter(), time.process_time()), []
     for step in evolve(contest, archive, plan):
         if step.evaluations % 2000 == 0:

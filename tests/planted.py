@@ -360,13 +360,6 @@ BUGS = (
         "tests/test_cppn_ascend.py",
     ),
     Bug(
-        "a picture that is zoomed and not moved",
-        "encodings/cppn/move.py",
-        "torch.where(constant, scaled + own, scaled)",
-        "scaled",
-        "tests/test_cppn_move.py",
-    ),
-    Bug(
         "OpenVINO binds who asks to the first processor",
         "targets/openvino.py",
         '"ENABLE_CPU_PINNING": False',

@@ -60,7 +60,6 @@ ENCODINGS = {
     "crossed pixels": Pixels(SPEC, PIXEL_PRESETS["released-code"]),
     "cppn": Cppn(SPEC, CPPN_PRESETS["paper"], "dense"),
     "raw cppn": Cppn(SPEC, CPPN_PRESETS["released-code"], "dense"),
-    "rich cppn": Cppn(SPEC, CPPN_PRESETS["rich"], "dense"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 Preset = Literal[
-    "paper", "released-code", "thrifty", "innovation", "rich",
+    "paper", "released-code", "thrifty", "innovation",
     "sign-momentum", "adam", "hide", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
     "random-squares",
 ]  # fmt: skip
@@ -39,7 +39,7 @@ class FoolSettings:
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree; for pixels thrifty, which needs fewer evaluations; for cppn innovation, without
-    sine nodes, and rich, larger networks for many classes. ascend: sign-momentum (the default), adam (for cppn the only
+    sine nodes. ascend: sign-momentum (the default), adam (for cppn the only
     one), hide (keeps away from samples of the class), or one of the paper's four rules nguyen-*. squares:
     random-squares."""
     start: Start | None = None

@@ -18,7 +18,6 @@ from trompe.encodings.cppn import compiled, dense, kernel
 from trompe.encodings.cppn.colour import hls_to_rgb, hsv_to_rgb
 from trompe.encodings.cppn.functions import NAMES
 from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, layered
-from trompe.encodings.cppn.move import moved
 from trompe.encodings.cppn.render import outputs_of
 from trompe.encodings.cppn.vary import Workshop
 
@@ -55,8 +54,6 @@ class CppnSettings:
         hidden: Nodes in each layer between inputs and outputs of a random network, each layer fully connected to the
             next; none by default, as evolution adds them.
         initial_weight: Weights of a random network lie between minus this and this; at most ``weight_limit``.
-        view_rate: Chance of each child to be its parent's picture moved, zoomed and stretched, in place of every other
-            mutation.
     """
 
     coordinates: str = "normalised"
@@ -72,7 +69,6 @@ class CppnSettings:
     delete_node: float = 0.2
     hidden: tuple[int, ...] = ()
     initial_weight: float = 10.0
-    view_rate: float = 0.0
 
 
 PRESETS: Mapping[str, CppnSettings] = {
@@ -81,10 +77,8 @@ PRESETS: Mapping[str, CppnSettings] = {
     "innovation": CppnSettings(
         coordinates="raw", colour="hls", functions=("steep", "sigmoid", "gaussian", "linear")
     ),
-    "rich": CppnSettings(hidden=(10, 10, 10), view_rate=0.3),
 }  # fmt: skip
-"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes; ``rich``
-begins with larger networks, for many classes of photographs and few evaluations."""
+"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes."""
 
 LAYERED = CppnSettings(functions=("sine", "sigmoid", "gaussian"), hidden=(16, 16, 16), initial_weight=1.5)
 """Networks to climb through instead of evolving them: large enough to begin with, and calm, so that slopes say
@@ -148,7 +142,7 @@ class Cppn:
         return CppnGenomes(self._functions(stream.device)[kind].reshape(n, slots), *wiring, weight)
 
     def vary(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
-        """Children of the parents, one each, by mutation alone, or seen from elsewhere."""
+        """Children of the parents, one each, by mutation alone."""
         settings = self.settings
         workshop = Workshop(parents, self.spec.channels, self._functions(stream.device), stream)
         workshop.mutate_weights(settings.weight_rate, settings.weight_index)
@@ -157,8 +151,7 @@ class Cppn:
         workshop.delete_connections(settings.delete_connection)
         workshop.add_nodes(settings.add_node)
         workshop.delete_nodes(settings.delete_node)
-        children = workshop.genomes()
-        return self._seen(parents, children, stream.branch("view")) if settings.view_rate > 0.0 else children
+        return workshop.genomes()
 
     def express(self, genomes: CppnGenomes) -> Images:
         """The pictures that the networks paint, rounded to the 8-bit grid."""
@@ -218,21 +211,10 @@ class Cppn:
         return gradient
 
     def describe(self) -> dict[str, Any]:
-        """Name and every setting, JSON-ready; the renderer and views only where they are not the paper's."""
+        """Name and every setting, JSON-ready; the renderer only where it is not the reference."""
         lists = {"functions": list(self.settings.functions), "hidden": list(self.settings.hidden)}
         renderer = {} if self.renderer == "torch" else {"renderer": self.renderer}
-        numbers = asdict(self.settings)
-        if not self.settings.view_rate:
-            del numbers["view_rate"]  # runs from before it was there say the same
-        return {"name": self.name, **numbers, **lists, **renderer}
-
-    def _seen(self, parents: CppnGenomes, children: CppnGenomes, stream: Stream) -> CppnGenomes:
-        """The children, some replaced by their parents seen from elsewhere."""
-        views = self.with_numbers(parents, moved(parents, self.numbers(parents), stream))
-        own = torch.arange(len(parents), device=parents.weight.device)
-        chosen = stream.branch("chosen").mask(self.settings.view_rate, len(parents))
-        both = children.join([views]).take(torch.where(chosen, own + len(parents), own))
-        return both if stream.device else both.trimmed()
+        return {"name": self.name, **asdict(self.settings), **lists, **renderer}
 
     def _colours(self, outputs: Tensor) -> Tensor:
         if self.spec.channels == 1:

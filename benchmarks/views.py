@@ -1,16 +1,34 @@
-"""The same picture seen from elsewhere: moved, zoomed and stretched by a network's weights alone."""
+"""A variant of evolving networks that paint: some children are their parent's picture seen from elsewhere.
+
+Tried by `imagenet.py` and not kept in trompe; see docs/design/0005-fewer-evaluations.md.
+"""
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from trompe.core.seeds import Stream
+from trompe.encodings import Cppn
 from trompe.encodings.cppn.genome import INPUTS, CppnGenomes
 
 _OCTAVES = 1.0
 """A picture is zoomed by a factor between half and twice, each ratio as likely."""
 _REACH = 0.5
 """It is moved by up to so much of x and y: a quarter of its sides, where these go from -1 to 1."""
+SHARE = 0.3
+"""Of the children that are views."""
+
+
+class Views(Cppn):
+    """Networks of which three children in ten are their parent moved, zoomed and stretched."""
+
+    def vary(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
+        """Children by mutation, some replaced by their parents seen from elsewhere."""
+        children, stream = super().vary(parents, stream), stream.branch("view")
+        views = self.with_numbers(parents, moved(parents, self.numbers(parents), stream))
+        own = torch.arange(len(parents))
+        chosen = stream.branch("chosen").mask(SHARE, len(parents))
+        return children.join([views]).take(torch.where(chosen, own + len(parents), own)).trimmed()
 
 
 def moved(
