@@ -39,9 +39,8 @@ class FoolSettings:
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree; for pixels thrifty, which needs fewer evaluations; for cppn innovation, without
-    sine nodes. ascend: sign-momentum (the default), adam (for cppn the only
-    one), hide (keeps away from samples of the class), or one of the paper's four rules nguyen-*. squares:
-    random-squares."""
+    sine nodes. ascend: sign-momentum (the default), adam (for cppn the only one), hide (keeps away from samples of the
+    class), or one of the paper's four rules nguyen-*. squares: random-squares."""
     start: Start | None = None
     """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey, near-black,
     salt (5 % white pixels), blocks, and of a target that comes with samples class-mean (at 0.3) and other-class. By
