@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,8 @@ def told(name: str, say: Callable[[Result], str]) -> str:
     if result is None:
         return MISSING
     try:
-        return f"{say(result)} (load {result['load']:.0f} on {result['cores']} cores)"
+        busy = result["load"] if isinstance(result["load"], float) else median(result["load"])
+        return f"{say(result)} (load {busy:.0f} on {result['cores']} cores)"
     except KeyError:
         return MISSING
 
@@ -131,6 +133,33 @@ def demo(found: Result) -> str:
     return f"{found['wall']:.1f} s"
 
 
+def grey(found: Result) -> str:
+    """Painting small greyscale images."""
+    row = found["28x28 grey, 10 hidden"]
+    return f"{row['numba_us']:.1f} us of one core (torch: {row['torch_us']:.0f})"
+
+
+def coloured(found: Result) -> str:
+    """Painting the paper's networks after 25 rounds of mutation, beside the passes of EfficientNet-Lite0."""
+    row, engines = found["224x224 paper, 25 rounds"], load("engines") or {}
+    passes = 1e6 / engines["efficientnet-lite0"]["rates"]["openvino-bf16 x1"]
+    cost = f"{row['numba_us']:.0f} of {passes:.0f} us of one core (torch: {row['torch_us']:,.0f})"
+    return f"{row['numba_us'] / passes:.1%}: {cost}"
+
+
+def close(found: Result) -> str:
+    """The least share of pixels, and the largest difference, over all populations."""
+    every = [row for name, row in found.items() if "x" in name and isinstance(row, dict)]
+    least, most = min(row["within_a_level"] for row in every), max(row["largest"] for row in every)
+    return f"{least:.2%} at least, largest difference {most} levels, {len(every)} populations"
+
+
+def workers(found: Result) -> str:
+    """Two over one."""
+    gain = found["gain"]
+    return f"{median(gain):.2f} ({min(gain):.2f} to {max(gain):.2f}, {len(gain)} pairs)"
+
+
 def on_gpu(say: Callable[[Result], str]) -> str:
     """What was measured on a GPU, with its name."""
     result = load("gpu")
@@ -160,6 +189,9 @@ def painted(found: Result) -> str:
 def rows() -> list[tuple[str, str, str]]:
     """What is asked for, and what was reached."""
     return [
+        ("painting, 28 x 28, 10 hidden nodes", "≤ 8 us of one core", told("render", grey)),
+        ("painting, 224 x 224 in colour / EfficientNet-Lite0 in bf16", "≤ 5 %", told("render", coloured)),
+        ("painted pixels within one level of the reference", "≥ 99.9 %", told("render", close)),
         ("`squares`, ten digits at 99.99 %", "≤ 2,500 evaluations, ≤ 0.2 s", told("climb", squares)),
         ("pixels `evolve`, the paper's loop", "(beside it)", variant("pixels: paper")),
         ("pixels `evolve --preset thrifty`", "≤ 0.5 s, 10 of 10 seeds", variant("pixels: thrifty")),
@@ -176,6 +208,7 @@ def rows() -> list[tuple[str, str, str]]:
         ),
         ("ImageNet, gradient", "≥ 995 of 1,000 classes, 15 minutes", told("imagenet-gradient", climbed)),
         ("beside pyribs as an archive", "overhead ≤ 1/5, wall ≥ 2 times", told("peers", slower)),
+        ("a cluster of 2 workers over 1, on 2 cores", "≥ 1.7", told("ray-scaling", workers)),
         ("`trompe demo`", "≤ 15 s", told("demo", demo)),
         ("cost of `fool`, torch, one core", "measured", told("bookkeeping", cost)),
         (

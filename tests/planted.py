@@ -1387,11 +1387,25 @@ BUGS = (
         "tests/test_cluster.py::test_an_address_where_nobody_or_somebody_else_answers_is_refused_at_once",
     ),
     Bug(
+        "Ray's thread asks on when its line is closed",
+        "search/on_ray.py",
+        "        worker.threads_stopped.set()",
+        "        worker.threads_stopped",
+        "tests/test_ray.py::test_no_thread_of_ray_asks_on_while_a_run_of_its_own_cluster_waits",
+    ),
+    Bug(
         "kernels are summed over all classes",
         "densities/kde.py",
         "parts = (squared / (-2.0 * self.bandwidth**2)).split(self.counts, 1)",
         "parts = [squared / (-2.0 * self.bandwidth**2)] * len(self.counts)",
         "tests/test_densities.py::test_the_kernel_density_is_that_of_a_loop_in_double_precision",
+    ),
+    Bug(
+        "prototypes prepared while judging let no gradient pass",
+        "densities/kde.py",
+        "with torch.inference_mode(mode=False), torch.no_grad():",
+        "with torch.no_grad():",
+        "tests/test_densities.py::test_a_density_that_was_first_asked_without_gradients_has_one_afterwards",
     ),
     Bug(
         "typicality has one side",

@@ -111,6 +111,19 @@ def test_a_density_is_stored_without_loss_and_damage_is_said(tmp_path):
             type(density).load(tmp_path)
 
 
+def test_a_density_that_was_first_asked_without_gradients_has_one_afterwards():
+    """As a guard is: its false alarms are counted, then it is attacked."""
+    images, classes = bars(40)
+    build = Build(latent=2, narrow=4, wide=8, batch=8, upright=False)
+    for density in (KernelDensity(images, classes, 0.2, PLAIN), Autoencoders.fit(images, classes, build, 20, 0)):
+        asked = from_levels(bars(10, 1)[0])
+        with torch.inference_mode():
+            density.log_density(asked)
+        leaf = asked.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(density.log_density(leaf).sum(), leaf)
+        assert bool((slope != 0.0).flatten(1).any(1).all())
+
+
 def test_autoencoders_know_their_class_the_same_for_the_same_seed_and_move_the_latent_uphill():
     images, classes = bars(200)
     asked, wanted = bars(40, 1)

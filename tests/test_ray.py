@@ -145,3 +145,19 @@ def test_the_command_joins_a_cluster_by_its_address_and_leaves_it_running(cluste
     assert open_run(tmp_path / "run").digest() == whole
     assert load_ray().is_initialized()
     assert load_ray().cluster_resources()["CPU"] == 2.0
+
+
+def test_no_thread_of_ray_asks_on_while_a_run_of_its_own_cluster_waits(tmp_path):
+    """The one that prints errors went on asking its closed line, on a whole core."""
+    settings = {**RUN, "workers": 1, "out": tmp_path / "run"}
+    program = f"""
+import threading
+from pathlib import PosixPath
+from trompe.settings import FoolSettings
+from trompe.verbs.fool import fool_session
+with fool_session(FoolSettings("lenet-mnist", **{settings!r})) as session:
+    next(iter(session))
+    print(sorted(thread.name for thread in threading.enumerate() if "listen" in thread.name))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

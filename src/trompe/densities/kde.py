@@ -94,7 +94,7 @@ class KernelDensity:
 
     @cached_property
     def _points(self) -> Flat:
-        with torch.no_grad():
+        with torch.inference_mode(mode=False), torch.no_grad():  # or no gradient could pass by them later
             parts = [normalised(self.view.prepare(from_levels(part))) for part in self.prototypes.split(_AT_ONCE)]
             return torch.cat(parts).T.contiguous()
 

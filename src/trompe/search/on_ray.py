@@ -176,8 +176,15 @@ def _connect(ray: Any, address: str | None, cpus: int | None) -> None:
             )  # fmt: skip
     except Exception as cause:  # many, of no common base
         raise (_unanswered(str(address), _last_line(str(cause))) if address else _unstarted(cause)) from cause
-    with suppress(AttributeError):  # what it says of dead workers is said by us, in one line
-        ray._private.worker.global_worker.gcs_error_subscriber.close()
+    _silence(ray)
+
+
+def _silence(ray: Any) -> None:
+    """Stop the thread that prints what Ray says of dead workers: it is said by us, in one line."""
+    with suppress(AttributeError):  # nothing of this is public
+        worker = ray._private.worker.global_worker
+        worker.threads_stopped.set()  # or the thread would ask the closed subscriber again and again, on a whole core
+        worker.gcs_error_subscriber.close()
 
 
 @contextmanager
