@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from common import RESULTS, keep, say
-from views import Views
+from views import Steady, Views
 
 from trompe.core.numerics import confidence, log_odds
 from trompe.encodings import CPPN_PRESETS, Cppn
@@ -25,7 +25,8 @@ from trompe.verbs.methods import LEVELS
 
 STEP = 50
 HIDDEN = (10, 10, 10)
-"""Layers of the networks that `views` begins with."""
+"""Layers of the networks that the variants begin with."""
+VARIANTS = {"views": Views, "steady": Steady}
 
 
 def point(value: torch.Tensor, evaluations: int, begun: tuple[float, float]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def reference_median(judge: Judge, contest: Contest[Any], archive: Archive[Any])
 def main() -> None:
     """Search, print the curve as it grows, and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--variant", choices=("paper", "views"), default="views")
+    parser.add_argument("--variant", choices=("paper", *VARIANTS), default="steady")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--budget", type=int, default=200_000)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of processor time, at most")
@@ -67,8 +68,8 @@ def main() -> None:
     judge = Judge(engine_target(target, asked), asked)
     paper = CPPN_PRESETS["paper"]
     encoding: Cppn = Cppn(target.spec, paper, "numba", options.threads)
-    if options.variant == "views":
-        encoding = Views(target.spec, replace(paper, hidden=HIDDEN), "numba", options.threads)
+    if options.variant in VARIANTS:
+        encoding = VARIANTS[options.variant](target.spec, replace(paper, hidden=HIDDEN), "numba", options.threads)
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
     plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)

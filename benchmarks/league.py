@@ -23,6 +23,7 @@ from common import RESULTS, machine, say
 from PIL import Image
 
 import trompe
+from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels, level_odds
 from trompe.core.types import Target
 from trompe.data import load
@@ -214,11 +215,18 @@ def seconds(target: Target, data: str) -> dict[str, float]:
 
 def page(rows: dict[str, dict[str, Any]]) -> str:
     """The tables of docs/defences.md."""
-    parts = []
+    refused = {name: found for name, found in rows.items() if "refused" in found}
+    rows, parts = {name: found for name, found in rows.items() if name not in refused}, []
     for data in DATA:
         own = {name: found for name, found in rows.items() if found["data"] == data}
         if own:
             parts += [f"### {'MNIST' if data == 'mnist' else 'Fashion-MNIST'}", "", league(own), ""]
+    if refused:
+        parts += ["### Not to be had", ""]
+        parts += [
+            f"- {found['data']}, {found['recipe']}, {found['guard']}: {found['refused']}" for found in refused.values()
+        ]
+        parts += [""]
     if any(found["protocols"] for found in rows.values()):
         parts += ["### Published protocols", "", published(rows), ""]
         parts += [*(f"- *{name}*: {words}" for name, words in protocols.DIFFERS.items()), ""]
@@ -293,6 +301,14 @@ def published(rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def line(found: dict[str, Any]) -> str:
+    """What is said of a row while others follow."""
+    if "refused" in found:
+        return str(found["refused"])
+    told = found["judged"]["open_trials"]
+    return f"open {told.get('words', told)}, {found['natural']}, {found['steps']}, {found['cpu_seconds']} s"
+
+
 def write(rows: dict[str, dict[str, Any]]) -> None:
     """Put the tables between their marks in the documentation."""
     text = DOCS.read_text(encoding="utf-8")
@@ -359,11 +375,13 @@ def main() -> None:
             break
         if key in rows and not options.again:
             continue
-        rows[key] = row(name, options)
+        try:
+            rows[key] = row(name, options)
+        except BadInput as refusal:  # a guard that cannot be fitted to this network: an answer, and the others go on
+            data, recipe, guard = name.split("/")
+            rows[key] = {"data": data, "recipe": recipe, "guard": guard, "refused": str(refusal)}
         FILE.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
-        found = rows[key]
-        told = found["judged"]["open_trials"]
-        say(f"{key}: open {told.get('words', told)}, {found['natural']}, {found['steps']}, {found['cpu_seconds']} s")
+        say(f"{key}: {line(rows[key])}")
     write(rows)
 
 
