@@ -51,6 +51,8 @@ GUARDS = (
     "mahalanobis", "knn", "pca-residual", "entropy", "maximum-probability",
 )  # fmt: skip
 FALSE_ALARMS = 0.01
+TIMES = "*"
+"""Between a recipe and how many times as long it is trained: ``low-confidence*4``."""
 NOT_MEASURED = "not measured"
 
 
@@ -68,7 +70,9 @@ def network(data: str, recipe: str, seed: int, work: Path, iterations: int) -> t
     bundled = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion-mnist", 0): "lenet-fashion"}
     if recipe == "plain" and (data, seed) in bundled:
         return bundled[data, seed], ""
-    folder = work / "networks" / f"{data}-{recipe}-{seed}"
+    folder = work / "networks" / f"{data}-{recipe.replace(TIMES, '-x')}-{seed}"
+    recipe, _, times = recipe.partition(TIMES)
+    iterations *= int(times or 1)
     if recipe == "plain":
         command = f"trompe train lenet --data {data} --seed {seed} --iterations {iterations}"
         if not (folder / "card.json").exists():
@@ -350,7 +354,12 @@ def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
 def main() -> None:
     """Measure the rows that are lacking, keep the numbers after each, write the documentation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", nargs="*", default=every_row(), help="DATA/RECIPE/GUARD, or /GUARD+GUARD")
+    parser.add_argument(
+        "--rows",
+        nargs="*",
+        default=every_row(),
+        help="DATA/RECIPE/GUARD, also RECIPE*4 (trained 4 times as long) or GUARD+GUARD",
+    )
     parser.add_argument("--again", action="store_true", help="also those that are measured")
     parser.add_argument("--portfolio", choices=sorted(PORTFOLIOS), default="screen")
     parser.add_argument("--models", type=int, default=1, help="trained models, behind one guard")

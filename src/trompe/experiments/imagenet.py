@@ -235,7 +235,7 @@ class _Search:
     def __init__(self, place: Path, wanted: Search) -> None:
         self.place, self.wanted, self.target = place, wanted, network()
         self.encoding = _encoding(wanted)
-        engine = None if wanted.budget < _QUICK else _fastest(self.target)
+        engine = None if wanted.budget < _QUICK else available(self.target)[-1]  # the fastest that is here
         settings = named_settings(self.target, engine, min(50, wanted.population), 1)
         niches = EveryClass.of(self.target)
         self.engine = f"{settings.engine}, {settings.precision}"
@@ -316,8 +316,3 @@ def _encoding(wanted: Search) -> Any:
         return Pixels(spec, PIXEL_PRESETS["released-code"])
     quickly = wanted.budget >= _QUICK and numba_installed()
     return Cppn(spec, CPPN_PRESETS["released-code"], "numba" if quickly else "torch")
-
-
-def _fastest(target: Target) -> str:
-    """The engine that searches: the last of torch, ONNX Runtime, OpenVINO and OpenVINO in bfloat16 that is here."""
-    return available(target)[-1]
