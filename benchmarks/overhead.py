@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--generations", type=int, default=115)
     parser.add_argument("--engine", default=None, help="by default torch")
+    parser.add_argument("--batch", type=int, default=None, help="candidates a step; by default as always, 50")
     options = parser.parse_args()
     pairs = []
     with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
@@ -60,6 +61,7 @@ def main() -> None:
                 generations=options.generations,
                 out=Path(scratch) / str(i),
                 engine=options.engine,
+                batch=options.batch,
             )
             attempt = Attempt.prepare(settings)
             search, batches = search_seconds(attempt)
@@ -69,7 +71,7 @@ def main() -> None:
                 say(f"search {search:.2f} s  forward {forward:.2f} s  ratio {search / forward:.3f}")
     ratios = sorted(pair["ratio"] for pair in pairs)
     say(f"median ratio {median(ratios):.3f} (from {ratios[0]:.3f} to {ratios[-1]:.3f})")
-    ending = f"-{options.engine}" if options.engine else ""
+    ending = "".join(f"-{word}" for word in (options.engine, options.batch) if word)
     keep(f"overhead{ending}", {"pairs": pairs, "median_ratio": median(ratios), "range": [ratios[0], ratios[-1]]})
 
 
