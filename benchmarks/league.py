@@ -13,6 +13,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,7 +37,7 @@ from trompe.settings import TrialSettings
 from trompe.targets import Declaration, load_target
 from trompe.targets.guarded import Guarded, undefended
 from trompe.verbs.guard import measure, said
-from trompe.verbs.judge import case_of, run_case
+from trompe.verbs.judge import Judged, case_of, run_case
 from trompe.verbs.trials import rows_of
 
 LEVEL = 0.99
@@ -99,34 +100,70 @@ def guard_of(target: str, data: str, kind: str, work: Path) -> tuple[Path | None
     return folder, f"trompe guard {Path(target).name} --images {data} --kind {first}{told} --out {folder.name}"
 
 
+@dataclass(frozen=True)
+class Defence:
+    """What a row is about.
+
+    Attributes:
+        texts: Of each network: what names it, and the command that makes it.
+        guard: Its folder; None without one.
+        made: The command that fits it.
+        target: The first network behind the guard.
+    """
+
+    texts: list[tuple[str, str]]
+    guard: Path | None
+    made: str
+    target: Target
+
+
+def defence(name: str, models: int, options: argparse.Namespace) -> Defence:
+    """Train or take, and guard."""
+    data, recipe, kind = name.split("/")
+    texts = [network(data, recipe, seed, options.work, options.iterations) for seed in range(models)]
+    folder, made = guard_of(texts[0][0], data, kind, options.work)
+    return Defence(
+        texts, folder, made, load_target(texts[0][0], Declaration(guard=str(folder.resolve()) if folder else ""))
+    )
+
+
+def attacked(name: str, given: Defence, portfolio: str, options: argparse.Namespace) -> Judged:
+    """The portfolio against a row; what is finished is taken up."""
+    out = place(name, portfolio, len(given.texts), options.work)
+    text, *others = [text for text, _ in given.texts]
+    settings = TrialSettings(
+        text, model=tuple(others), portfolio=portfolio, level=LEVEL, guard=given.guard,
+        trials_per_class=options.trials_per_class, out=out, resume=out.exists(),
+    )  # fmt: skip
+    return run_case(case_of(settings))
+
+
+def place(name: str, portfolio: str, models: int, work: Path) -> Path:
+    """Where the runs against a row lie."""
+    return work / "judged" / f"{portfolio}-{models}-{name.replace('/', '-')}"
+
+
 def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Train or take, guard, count, attack, and try the published protocols."""
     data, recipe, kind = name.split("/")
     before = time.process_time()
-    texts = [network(data, recipe, seed, options.work, options.iterations) for seed in range(options.models)]
-    text, made = texts[0]
-    folder, guarded = guard_of(text, data, kind, options.work)
-    target = load_target(text, Declaration(guard=str(folder.resolve()) if folder else ""))
-    out = options.work / "judged" / f"{options.portfolio}-{options.models}-{name.replace('/', '-')}"
-    settings = TrialSettings(
-        text, model=tuple(other for other, _ in texts[1:]), portfolio=options.portfolio, level=LEVEL, guard=folder,
-        trials_per_class=options.trials_per_class, out=out, resume=out.exists(),
-    )  # fmt: skip
-    judged = run_case(case_of(settings))
-    natural = protocols.scores(target, from_levels(load(data).test.images[:: options.every]))
-    guard_text = f" --guard {folder.name}" if folder else ""
-    models = "".join(f" --model {Path(other).name}" for other, _ in texts[1:])
+    given = defence(name, options.models, options)
+    (text, made), *others = given.texts
+    judged = attacked(name, given, options.portfolio, options)
+    natural = protocols.scores(given.target, from_levels(load(data).test.images[:: options.every]))
+    guard_text = f" --guard {given.guard.name}" if given.guard else ""
+    models = "".join(f" --model {Path(other).name}" for other, _ in others)
     judge_text = f"trompe judge {Path(text).name}{models}{guard_text} --portfolio {options.portfolio} --out judged"
     return {
         "data": data, "recipe": recipe, "guard": kind,
         "command": command_of(name, options),
-        "commands": [step for step in (made, guarded, judge_text) if step],
-        "natural": counted(target, data),
+        "commands": [step for step in (made, given.made, judge_text) if step],
+        "natural": counted(given.target, data),
         "judged": judged.describe(),
-        "steps": steps_of(judged.runs, options.portfolio, out),
-        "auroc": static(target, natural, data, options.work),
-        "seconds_per_image": seconds(target, data),
-        "protocols": dict(protocols.protocols(target, data, natural)) if options.protocols else {},
+        "steps": steps_of(judged.runs, options.portfolio),
+        "auroc": static(given.target, natural, data, options),
+        "seconds_per_image": seconds(given.target, data),
+        "protocols": dict(protocols.protocols(given.target, data, natural)) if options.protocols else {},
         "cpu_seconds": round(time.process_time() - before),
         **machine(),
     }  # fmt: skip
@@ -167,9 +204,8 @@ class _Fixed:
         return self.slack_of[self.at - len(inputs) : self.at]
 
 
-def steps_of(runs: Sequence[Run], portfolio: str, out: Path) -> dict[str, Any]:
+def steps_of(runs: Sequence[Run], portfolio: str) -> dict[str, Any]:
     """Looks of a trial's quickest search to its first confident, accepted image: readable or not; censored: none."""
-    del out
     first: dict[tuple[str, str, int], float] = {}
     for number, run in enumerate(runs):
         for attacked in rows_of(run, number, PORTFOLIOS[portfolio]):
@@ -189,13 +225,24 @@ def _looks(attacked: Attacked, run: Run) -> float:
     return min((math.ceil(i.evaluations / classes) for i in attacked.images if i.confident(LEVEL)), default=math.inf)
 
 
-def static(target: Target, natural: torch.Tensor, data: str, work: Path) -> float | str:
+def static(target: Target, natural: torch.Tensor, data: str, options: argparse.Namespace) -> float:
     """AUROC of natural test images against images made without this defence: those that fooled the plain network."""
-    judged = sorted((work / "judged").glob(f"screen-1-{data}-plain-none/models/*"))
-    if not judged:
-        return NOT_MEASURED
-    kept = [item.levels for record in open_run(judged[0]).classes for item in record.kept() if item.level == LEVEL]
+    plain = f"{data}/plain/none"
+    runs = place(plain, "screen", 1, options.work) / "models"
+    if not runs.exists():
+        attacked(plain, defence(plain, 1, options), "screen", options)
+    (first, *_) = sorted(runs.iterdir())
+    kept = [item.levels for record in open_run(first).classes for item in record.kept() if item.level == LEVEL]
     return auroc(natural, protocols.scores(target, from_levels(torch.stack(kept))))
+
+
+def static_again(name: str, options: argparse.Namespace) -> float:
+    """The same of a row that was measured when there was nothing to compare with."""
+    data = name.split("/", maxsplit=1)[0]
+    target = defence(name, 1, options).target
+    return static(
+        target, protocols.scores(target, from_levels(load(data).test.images[:: options.every])), data, options
+    )
 
 
 def seconds(target: Target, data: str) -> dict[str, float]:
@@ -326,7 +373,7 @@ def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
     One column a trial: above, those that no reader reads first.
     """
     found: dict[str, list[tuple[int, torch.Tensor]]] = {}
-    for folder in sorted((work / "judged" / f"{portfolio}-{models}-{name.replace('/', '-')}" / "models").iterdir()):
+    for folder in sorted((place(name, portfolio, models, work) / "models").iterdir()):
         run = open_run(folder)
         reads = {(int(s), int(n), float(level)): said for s, n, level, said in run.measured["readers"].get("reads", ())}
         odds = run.judgements()
@@ -383,6 +430,9 @@ def main() -> None:
         if time.process_time() > 60.0 * options.minutes:
             break
         if key in rows and not options.again:
+            if rows[key].get("auroc") == NOT_MEASURED:
+                rows[key]["auroc"] = static_again(name, options)
+                FILE.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
             continue
         try:
             rows[key] = row(name, options)
