@@ -104,7 +104,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--targets", nargs="*", default=sorted(bundled_targets()))
     parser.add_argument("--starts", nargs="*", default=list(STARTS))
-    parser.add_argument("--parts", nargs="*", default=["pixels", "weights"], help="what to measure; the rest stays")
+    parser.add_argument(
+        "--parts", nargs="*", default=["pixels", "weights", "squares"], help="what to measure; the rest stays"
+    )
     parser.add_argument("--rule-seeds", type=int, default=3, help="seeds of each of the paper's rules, on lenet-mnist")
     options = parser.parse_args()
     if "pixels" in options.parts:
@@ -113,6 +115,8 @@ def main() -> None:
         paper = [("lenet-mnist", "pixels", "ascend", rule, None, options.rule_seeds)
                  for rule in RULES if rule.startswith("nguyen")]  # fmt: skip
         keep("climb", table(static + paper))
+    if "squares" in options.parts:  # by itself, as its seconds count and a busy machine is soon seen in them
+        keep("climb-squares", table([("lenet-mnist", "pixels", "squares", None, "uniform", options.seeds)]))
     if "weights" in options.parts:
         shapes: list[Row] = [(name, "cppn", "ascend", "adam", None, options.seeds) for name in options.targets]
         keep("climb-weights", table([*shapes, ("lenet-mnist", "pixels", "ascend", "adam", None, options.seeds)]))

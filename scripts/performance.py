@@ -192,7 +192,7 @@ def rows() -> list[tuple[str, str, str]]:
         ("painting, 28 x 28, 10 hidden nodes", "≤ 8 us of one core", told("render", grey)),
         ("painting, 224 x 224 in colour / EfficientNet-Lite0 in bf16", "≤ 5 %", told("render", coloured)),
         ("painted pixels within one level of the reference", "≥ 99.9 %", told("render", close)),
-        ("`squares`, ten digits at 99.99 %", "≤ 2,500 evaluations, ≤ 0.2 s", told("climb", squares)),
+        ("`squares`, ten digits at 99.99 %", "≤ 2,500 evaluations, ≤ 0.2 s", told("climb-squares", squares)),
         ("pixels `evolve`, the paper's loop", "(beside it)", variant("pixels: paper")),
         ("pixels `evolve --preset thrifty`", "≤ 0.5 s, 10 of 10 seeds", variant("pixels: thrifty")),
         ("cppn `evolve`, the paper's loop", "≤ 3 s", variant("cppn: paper")),
