@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import torch
@@ -421,6 +422,16 @@ def test_the_reference_takes_few_large_images_at_a_time_where_another_engine_sea
     assert reference_judge(large, JudgeSettings(50, 1, "openvino", "bfloat16")).settings == JudgeSettings(4)
     assert reference_judge(large, JudgeSettings(50)).settings == JudgeSettings(50), "as the run was searched"
     assert reference_judge(small, JudgeSettings(50, 1, "onnxruntime")).settings == JudgeSettings(50)
+
+
+def test_a_new_run_in_torch_asks_about_few_large_images_at_a_time(tmp_path):
+    """Otherwise half of its time goes into pages that the layers give back and fetch again."""
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 2)).eval()
+    large = TorchTarget("large", flat, ImageSpec(3, 224, 224), ("a", "b"))
+    settings = FoolSettings("large", out=tmp_path / "run")
+    assert judges_module.judge_settings(settings, large, 50) == JudgeSettings(4)
+    assert judges_module.judge_settings(replace(settings, engine="openvino"), large, 50).batch == 50
+    assert judges_module.judge_settings(settings, make_tiny_target(), 50) == JudgeSettings(50)
 
 
 def test_threads_of_the_reference_take_a_batch_each_and_change_no_bit():

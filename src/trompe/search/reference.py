@@ -70,9 +70,14 @@ def reference_settings(target: Target, settings: JudgeSettings) -> JudgeSettings
     is computed by one thread, and several at the same time: threads that share small batches mostly wait.
     """
     own = own_engine(target)
-    batch = settings.batch if settings.counts else min(settings.batch, max(1, _BYTES // (4 * prod(target.spec.shape))))
+    batch = settings.batch if settings.counts else min(settings.batch, fitting_rows(target))
     threads = 1 if own == "torch" and not settings.counts else settings.threads
     return replace(settings, batch=batch, threads=threads, engine=own, precision="float32", reference=own)
+
+
+def fitting_rows(target: Target) -> int:
+    """Images a call, so many that what torch computes on the way stays in memory from one call to the next."""
+    return max(1, _BYTES // (4 * prod(target.spec.shape)))
 
 
 def named_settings(target: Target, name: str | None, batch: int, threads: int) -> JudgeSettings:

@@ -1,5 +1,7 @@
 """How the target of a new run is asked, and who is asked in each of its searches."""
 
+from dataclasses import replace
+
 from trompe.core.types import Classwise, Images, Niches, Target
 from trompe.run.opinions import Opinion
 from trompe.search import (
@@ -7,6 +9,7 @@ from trompe.search import (
     Judge,
     JudgeSettings,
     choose,
+    fitting_rows,
     named_settings,
     part_rows,
     plain_torch,
@@ -42,7 +45,8 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
         plain_torch(target)
         return named_settings(target, "torch:cuda", rows, settings.threads)
     rows = part_rows(rows) if settings.engine == CLUSTER else min(rows, LARGEST)
-    return named_settings(target, settings.engine, rows, settings.threads)
+    asked = named_settings(target, settings.engine, rows, settings.threads)
+    return replace(asked, batch=min(rows, fitting_rows(target))) if asked.engine == "torch" else asked
 
 
 def ends_round(step: int, batch: int, classes: int = 0) -> bool:
