@@ -7,15 +7,18 @@ weights of small networks. Those that trompe has as presets are named so.
 """
 
 import argparse
+import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
-from common import keep, say
+from common import RESULTS, keep, say
 
 from trompe.core.numerics import level_odds
 from trompe.core.seeds import Stream
@@ -86,7 +89,7 @@ def emitters(contest: Contest[Any], archive: Archive[Any], plan: Plan) -> Iterat
                 continue
             asked = makers[i].ask()
             rows = torch.full((len(asked),), i)
-            genomes = replace(base.take(rows), weight=torch.tensor(asked, dtype=torch.float32))
+            genomes = replace(base.take(rows), weight=torch.tensor(np.stack(asked), dtype=torch.float32))
             candidates = contest.candidates(genomes, torch.full((len(asked), 2), -1), tally)
             outputs = contest.judge.judge(candidates.inputs)
             makers[i].tell(asked, (-contest.niches.bids(outputs, candidates.inputs).value[:, i]).tolist())
@@ -177,25 +180,34 @@ def summed_up(found: list[float | None]) -> dict[str, Any]:
     }
 
 
+def stored() -> dict[str, Any]:
+    """Rows that were measured before, each with the load it was measured under."""
+    path = RESULTS / "fewer.json"
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {label: {"load": found["load"], **row} for label, row in found["variants"].items()}
+
+
 def main() -> None:
     """Measure every variant and print its row."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--most", type=int, default=40_000, help="evaluations of pixels; of networks half")
-    parser.add_argument("--only", default="", help="names of variants, by semicolons")
+    parser.add_argument("--only", default="", help="names of variants, by semicolons; the other rows stay")
     options = parser.parse_args()
     target = load_target("lenet-mnist")
     name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
     judges = {size: Judge(engine_target(target, asked), asked)
               for size in (20, 50, 200) for asked in [named_settings(target, name, size, 1)]}  # fmt: skip
-    rows: dict[str, Any] = {}
+    rows = stored() if options.only else {}
     for label, variant in VARIANTS.items():
         if options.only and label not in options.only.split(";"):
             continue
         judge, most = judges[variant.batch], options.most // (2 if "cppn" in label else 1)
         reach(judge, variant, 10_000, 1000)  # warms up
         seeds = [reach(judge, variant, seed, most) for seed in range(options.seeds)]
-        row: dict[str, Any] = {"seeds": seeds, "budget": most}
+        row: dict[str, Any] = {"seeds": seeds, "budget": most, "load": os.getloadavg()[0]}
         for key in ("median", "all", "seconds"):
             row[key] = summed_up([one[key] for one in seeds])
         rows[label] = row

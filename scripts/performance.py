@@ -40,12 +40,12 @@ def told(name: str, say: Callable[[Result], str]) -> str:
 
 def variant(name: str) -> str:
     """Evaluations and seconds of one way to search."""
-
-    def say(found: Result) -> str:
-        row = found["variants"][name]
-        return f"{count(row['all'])} evaluations, {span(row['seconds'])} s"
-
-    return told("fewer", say)
+    found = load("fewer")
+    if found is None or name not in found["variants"]:
+        return MISSING
+    row = found["variants"][name]
+    busy = f"(load {row['load']:.0f} on {found['cores']} cores)"
+    return f"{count(row['all'])} evaluations, {span(row['seconds'])} s {busy}"
 
 
 def number(value: Any) -> str:
@@ -58,11 +58,15 @@ def number(value: Any) -> str:
 def count(row: Result) -> str:
     """Median, range, how many seeds."""
     seeds = f"{row['reached']} of {row['of']} seeds"
+    if not row["reached"]:
+        return f"{row['median']} ({seeds})"
     return f"{number(row['median'])} ({number(row['best'])} to {number(row['worst'])}; {seeds})"
 
 
 def span(row: Result) -> str:
     """Median and worst."""
+    if not row["reached"]:
+        return str(row["median"])
     return f"{number(row['median'])} (worst {number(row['worst'])})"
 
 
