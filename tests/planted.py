@@ -1408,6 +1408,13 @@ BUGS = (
         "tests/test_densities.py::test_a_density_that_was_first_asked_without_gradients_has_one_afterwards",
     ),
     Bug(
+        "an estimator is asked about a rest of rows",
+        "targets/sklearn.py",
+        "_ROWS = 16",
+        "_ROWS = 1",
+        "tests/test_audit_targets.py::test_an_estimator_is_asked_about_whole_blocks_of_rows",
+    ),
+    Bug(
         "typicality has one side",
         "guards/typicality.py",
         "found[name] = torch.minimum((value - low) / (middle - low), (high - value) / (high - middle))",

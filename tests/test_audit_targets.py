@@ -30,6 +30,7 @@ from trompe.run import open_run
 from trompe.settings import AuditSettings
 from trompe.targets import Declaration, Preprocessing, write_declaration
 from trompe.targets.preprocessing import PLAIN
+from trompe.targets.sklearn import Estimator
 from trompe.verbs.audit import TOKEN_METHODS
 
 DIGITS = tuple("0123456789")
@@ -315,6 +316,23 @@ def test_an_audit_that_was_killed_goes_on_to_the_same_end(tmp_path):
 
 def damaged(content, how):
     return {"empty": b"", "half": content[: len(content) // 2], "text": b"no model at all"}[how]
+
+
+def test_an_estimator_is_asked_about_whole_blocks_of_rows():
+    """Some processors compute the rest of a product in another order: the same image then had other bits elsewhere."""
+    asked = []
+
+    class Sums:
+        def predict_proba(self, rows):
+            asked.append(len(rows))
+            return numpy.stack([rows.sum(1), rows.max(1)], 1)
+
+    images = torch.rand(50, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = Estimator(Sums(), "sums", "0")(images)
+    assert asked == [64]
+    assert torch.equal(found[:, 1], images.flatten(1).amax(1).double())
+    Estimator(Sums(), "sums", "0")(images[:16])
+    assert asked == [64, 16]
 
 
 @pytest.mark.parametrize("how", ["empty", "half", "text"])

@@ -14,6 +14,10 @@ from trompe.core.seeds import Stream
 from trompe.targets.declaration import Declaration
 from trompe.targets.foreign import ForeignTarget, foreign
 
+_ROWS = 16
+"""Products of matrices come in blocks of so many rows, or a part of it, and a rest that some processors compute in
+another order: without a rest an answer does not depend on its place in the batch."""
+
 
 @dataclass(frozen=True, eq=False)
 class Estimator:
@@ -36,7 +40,7 @@ class Estimator:
             TargetError: It refuses the input; usually its shape.
         """
         try:
-            answer = self.estimator.predict_proba(batch.flatten(1).numpy())
+            answer = self.estimator.predict_proba(_whole(batch.flatten(1)).numpy())
         except (ValueError, TypeError, AttributeError) as cause:
             raise TargetError(
                 expected=f"an estimator that takes rows of {batch[0].numel()} numbers",
@@ -46,11 +50,16 @@ class Estimator:
             ) from cause
         if isinstance(answer, list):  # a yes or no for each label
             answer = numpy.stack([part[:, -1] for part in answer], 1)
-        return torch.from_numpy(numpy.asarray(answer, dtype=numpy.float64))
+        return torch.from_numpy(numpy.asarray(answer, dtype=numpy.float64))[: len(batch)]
 
     def fingerprint(self) -> str:
         """The digest."""
         return self.digest
+
+
+def _whole(rows: Tensor) -> Tensor:
+    """The rows, and the last one again until there is no rest."""
+    return torch.cat([rows, rows[-1:].expand(-len(rows) % _ROWS, -1)]) if len(rows) % _ROWS else rows
 
 
 def open_skops(text: str, declared: Declaration) -> ForeignTarget:
