@@ -122,9 +122,8 @@ def defence(name: str, models: int, options: argparse.Namespace) -> Defence:
     data, recipe, kind = name.split("/")
     texts = [network(data, recipe, seed, options.work, options.iterations) for seed in range(models)]
     folder, made = guard_of(texts[0][0], data, kind, options.work)
-    return Defence(
-        texts, folder, made, load_target(texts[0][0], Declaration(guard=str(folder.resolve()) if folder else ""))
-    )
+    target = load_target(texts[0][0], Declaration(guard=str(folder.resolve()) if folder else ""))
+    return Defence(texts, folder, made, target)
 
 
 def attacked(name: str, given: Defence, portfolio: str, options: argparse.Namespace) -> Judged:
@@ -234,15 +233,6 @@ def static(target: Target, natural: torch.Tensor, data: str, options: argparse.N
     (first, *_) = sorted(runs.iterdir())
     kept = [item.levels for record in open_run(first).classes for item in record.kept() if item.level == LEVEL]
     return auroc(natural, protocols.scores(target, from_levels(torch.stack(kept))))
-
-
-def static_again(name: str, options: argparse.Namespace) -> float:
-    """The same of a row that was measured when there was nothing to compare with."""
-    data = name.split("/", maxsplit=1)[0]
-    target = defence(name, 1, options).target
-    return static(
-        target, protocols.scores(target, from_levels(load(data).test.images[:: options.every])), data, options
-    )
 
 
 def seconds(target: Target, data: str) -> dict[str, float]:
@@ -430,9 +420,6 @@ def main() -> None:
         if time.process_time() > 60.0 * options.minutes:
             break
         if key in rows and not options.again:
-            if rows[key].get("auroc") == NOT_MEASURED:
-                rows[key]["auroc"] = static_again(name, options)
-                FILE.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
             continue
         try:
             rows[key] = row(name, options)

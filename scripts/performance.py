@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,26 +27,25 @@ def load(name: str) -> Result | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def told(name: str, say: Callable[[Result], str]) -> str:
+def told(name: str, say: Callable[[Result], str], load_of: Callable[[Result], float] = itemgetter("load")) -> str:
     """What a result says, with the load it was measured under."""
     result = load(name)
     if result is None:
         return MISSING
     try:
-        busy = result["load"] if isinstance(result["load"], float) else median(result["load"])
-        return f"{say(result)} (load {busy:.0f} on {result['cores']} cores)"
+        return f"{say(result)} (load {load_of(result):.0f} on {result['cores']} cores)"
     except KeyError:
         return MISSING
 
 
 def variant(name: str) -> str:
     """Evaluations and seconds of one way to search."""
-    found = load("fewer")
-    if found is None or name not in found["variants"]:
-        return MISSING
-    row = found["variants"][name]
-    busy = f"(load {row['load']:.0f} on {found['cores']} cores)"
-    return f"{count(row['all'])} evaluations, {span(row['seconds'])} s {busy}"
+
+    def say(found: Result) -> str:
+        row = found["variants"][name]
+        return f"{count(row['all'])} evaluations, {span(row['seconds'])} s"
+
+    return told("fewer", say, lambda found: found["variants"][name]["load"])
 
 
 def number(value: Any) -> str:
@@ -153,7 +153,7 @@ def coloured(found: Result) -> str:
 
 def close(found: Result) -> str:
     """The least share of pixels, and the largest difference, over all populations."""
-    every = [row for name, row in found.items() if "x" in name and isinstance(row, dict)]
+    every = [row for row in found.values() if isinstance(row, dict) and "within_a_level" in row]
     least, most = min(row["within_a_level"] for row in every), max(row["largest"] for row in every)
     return f"{least:.2%} at least, largest difference {most} levels, {len(every)} populations"
 
@@ -213,7 +213,11 @@ def rows() -> list[tuple[str, str, str]]:
         ),
         ("ImageNet, gradient", "≥ 995 of 1,000 classes, 15 minutes", told("imagenet-gradient", climbed)),
         ("beside pyribs as an archive", "overhead ≤ 1/5, wall ≥ 2 times", told("peers", slower)),
-        ("a cluster of 2 workers over 1, on 2 cores", "≥ 1.7", told("ray-scaling", workers)),
+        (
+            "a cluster of 2 workers over 1, on 2 cores",
+            "≥ 1.7",
+            told("ray-scaling", workers, lambda found: median(found["load"])),
+        ),
         ("`trompe demo`", "≤ 15 s", told("demo", demo)),
         ("cost of `fool`, torch, one core", "measured", told("bookkeeping", cost)),
         (

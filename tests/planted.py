@@ -273,9 +273,9 @@ BUGS = (
     Bug("padding is not cut off", JUDGE, "if n == size:", "if n <= size:", "tests/test_judge.py", fast=True),
     Bug(
         "padding with black",
-        JUDGE,
-        "batch[-1:].expand(size - n, *batch.shape[1:])",
-        "torch.zeros_like(batch[-1:]).expand(size - n, *batch.shape[1:])",
+        "core/numerics.py",
+        "rows[-1:].expand(rest, *rows.shape[1:])",
+        "torch.zeros_like(rows[-1:]).expand(rest, *rows.shape[1:])",
         "tests/test_judge.py",
     ),
     Bug(

@@ -177,6 +177,12 @@ def quantise(images: Images) -> Images:
     return from_levels(to_levels(images))
 
 
+def filled_up(rows: Tensor, size: int) -> Tensor:
+    """The rows, and their last one again until their number is a multiple of a size: bits may hang on it."""
+    rest = -len(rows) % size
+    return torch.cat([rows, rows[-1:].expand(rest, *rows.shape[1:])]) if rest else rows
+
+
 def to_levels(images: Images) -> Levels:
     """The bytes of an image: uint8 in 0 .. 255, same shape, rounded to the nearest level."""
     return (images * 255.0).round_().clamp_(0.0, 255.0).to(torch.uint8)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trompe.core.check import check_outputs, with_faults_marked
 from trompe.core.errors import Notice, TargetError
-from trompe.core.numerics import from_levels
+from trompe.core.numerics import filled_up, from_levels
 from trompe.core.types import Images, Outputs, Target
 
 T = TypeVar("T")
@@ -216,9 +216,7 @@ class Judge:
 
     def _ask(self, batch: Images, size: int) -> Outputs:
         n = len(batch)
-        if n < size:
-            batch = torch.cat([batch, batch[-1:].expand(size - n, *batch.shape[1:])])
-        outputs = self.target.judge(batch)
+        outputs = self.target.judge(filled_up(batch, size))
         stays = bool(self.settings.device)
         check_outputs(outputs, size, self.target.labels, f"target {self.target.name}", look=not stays)
         if stays:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import TargetError
+from trompe.core.numerics import filled_up
 from trompe.targets.declaration import Declaration
 from trompe.targets.foreign import WRAP, ForeignTarget, foreign
 from trompe.targets.graph import Graph, Port, missing, read_graph
@@ -158,9 +159,7 @@ def in_parts(batch: Tensor, rows: int, ask: Callable[[Tensor], Tensor]) -> Tenso
     n = len(batch)
     if rows in (0, n) or not n:
         return ask(batch)
-    rest = -n % rows
-    padded = torch.cat([batch, batch[-1:].expand(rest, *batch.shape[1:])]) if rest else batch
-    return torch.cat([ask(part.contiguous()) for part in padded.split(rows)])[:n]
+    return torch.cat([ask(part.contiguous()) for part in filled_up(batch, rows).split(rows)])[:n]
 
 
 def as_rows(answer: Array, rows: int) -> Array:

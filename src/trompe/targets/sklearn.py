@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import TargetError
+from trompe.core.numerics import filled_up
 from trompe.core.seeds import Stream
 from trompe.targets.declaration import Declaration
 from trompe.targets.foreign import ForeignTarget, foreign
@@ -40,7 +41,7 @@ class Estimator:
             TargetError: It refuses the input; usually its shape.
         """
         try:
-            answer = self.estimator.predict_proba(_whole(batch.flatten(1)).numpy())
+            answer = self.estimator.predict_proba(filled_up(batch.flatten(1), _ROWS).numpy())
         except (ValueError, TypeError, AttributeError) as cause:
             raise TargetError(
                 expected=f"an estimator that takes rows of {batch[0].numel()} numbers",
@@ -55,11 +56,6 @@ class Estimator:
     def fingerprint(self) -> str:
         """The digest."""
         return self.digest
-
-
-def _whole(rows: Tensor) -> Tensor:
-    """The rows, and the last one again until there is no rest."""
-    return torch.cat([rows, rows[-1:].expand(-len(rows) % _ROWS, -1)]) if len(rows) % _ROWS else rows
 
 
 def open_skops(text: str, declared: Declaration) -> ForeignTarget:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from trompe.core.numerics import quantise
+from trompe.core.numerics import filled_up, quantise
 from trompe.core.types import Images, Mask, Reader, Rows
 
 NONE = -1
@@ -30,8 +30,7 @@ def read(reader: Reader, images: Images) -> Rows:
     seen = [torch.empty(0, dtype=torch.int64)]
     with torch.no_grad():
         for part in quantise(images).split(_BATCH) if len(images) else ():
-            filled = torch.cat([part, part[-1:].expand(_BATCH - len(part), *part.shape[1:])])
-            score, column = reader.scores(filled)[: len(part)].max(1)
+            score, column = reader.scores(filled_up(part, _BATCH))[: len(part)].max(1)
             seen.append(torch.where(score >= 0.0, column, NONE))
     return torch.cat(seen)
 
