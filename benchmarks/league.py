@@ -46,11 +46,12 @@ DOCS, BEGIN, END = ROOT / "docs" / "defences.md", "<!-- league: benchmarks/leagu
 PICTURES = ROOT / "docs" / "images"
 LAYER = "net.6"
 DATA = ("mnist", "fashion-mnist")
-RECIPES = ("plain", "outlier-exposure", "low-confidence", "negative-class")
+RECIPES = ("plain", "outlier-exposure", "low-confidence", "low-confidence-all*3", "negative-class")
 GUARDS = (
     "none", "class-neighbours", "neighbours", "certified", "vae", "class-vae", "class-kde", "margin", "energy", "kde",
     "mahalanobis", "knn", "pca-residual", "entropy", "maximum-probability",
 )  # fmt: skip
+BUNDLED = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion-mnist", 0): "lenet-fashion"}
 FALSE_ALARMS = 0.01
 TIMES = "*"
 """Between a recipe and how many times as long it is trained: ``low-confidence*4``."""
@@ -68,9 +69,8 @@ def every_row() -> list[str]:
 
 def network(data: str, recipe: str, seed: int, work: Path, iterations: int) -> tuple[str, str]:
     """A trained network: the text that names it, and the command that makes it; "" of one that comes with trompe."""
-    bundled = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion-mnist", 0): "lenet-fashion"}
-    if recipe == "plain" and (data, seed) in bundled:
-        return bundled[data, seed], ""
+    if recipe == "plain" and (data, seed) in BUNDLED:
+        return BUNDLED[data, seed], ""
     folder = work / "networks" / f"{data}-{recipe.replace(TIMES, '-x')}-{seed}"
     recipe, _, times = recipe.partition(TIMES)
     iterations *= int(times or 1)
@@ -131,10 +131,16 @@ def attacked(name: str, given: Defence, portfolio: str, options: argparse.Namesp
     out = place(name, portfolio, len(given.texts), options.work)
     text, *others = [text for text, _ in given.texts]
     settings = TrialSettings(
-        text, model=tuple(others), portfolio=portfolio, level=LEVEL, guard=given.guard,
+        text, model=tuple(others), portfolio=portfolio, level=LEVEL, guard=given.guard, undefended=plain_of(name),
         trials_per_class=options.trials_per_class, out=out, resume=out.exists(),
     )  # fmt: skip
     return run_case(case_of(settings))
+
+
+def plain_of(name: str) -> str | None:
+    """The network that images are transferred from to a hardened one; behind a guard it is the same without it."""
+    data, recipe, kind = name.split("/")
+    return BUNDLED[data, 0] if kind == "none" and recipe != "plain" else None
 
 
 def place(name: str, portfolio: str, models: int, work: Path) -> Path:
@@ -152,7 +158,9 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     natural = protocols.scores(given.target, from_levels(load(data).test.images[:: options.every]))
     guard_text = f" --guard {given.guard.name}" if given.guard else ""
     models = "".join(f" --model {Path(other).name}" for other, _ in others)
-    judge_text = f"trompe judge {Path(text).name}{models}{guard_text} --portfolio {options.portfolio} --out judged"
+    plain = plain_of(name)
+    told = f"{models}{guard_text}{f' --undefended {plain}' if plain else ''}"
+    judge_text = f"trompe judge {Path(text).name}{told} --portfolio {options.portfolio} --out judged"
     return {
         "data": data, "recipe": recipe, "guard": kind,
         "command": command_of(name, options),
@@ -314,11 +322,19 @@ def _cells(found: dict[str, Any], usual: Any) -> list[str]:
         looks = f"{looks:g}" + (f" (x {looks / usual:.1f})" if isinstance(usual, int | float) and usual else "")
     area, time_ = found["auroc"], found["seconds_per_image"]
     return [
-        found["recipe"], found["guard"], judged["portfolio"]["title"], share["accuracy"], share["accepted_and_correct"],
+        found["recipe"], found["guard"], _portfolio(judged), share["accuracy"], share["accepted_and_correct"],
         opened, f"{confident['count']} of {confident['of']}", worst, str(looks),
         f"{area:.4f}" if isinstance(area, float) else area,
         f"{1e3 * time_['guarded']:.2f} ({1e3 * time_['network']:.2f} without)",
     ]  # fmt: skip
+
+
+def _portfolio(judged: dict[str, Any]) -> str:
+    """Its title, how many networks, and how many searches could not be had against any of them."""
+    lacking = max((len(methods) for methods in judged["left_out"].values()), default=0)
+    models = len(judged["runs"])
+    said = [f"{models} networks"] * (models > 1) + [f"less {lacking} searches"] * (lacking > 0)
+    return ", ".join([judged["portfolio"]["title"], *said])
 
 
 def published(rows: dict[str, dict[str, Any]]) -> str:

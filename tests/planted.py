@@ -1247,6 +1247,27 @@ BUGS = (
         "tests/test_harden.py",
     ),
     Bug(
+        "natural images are climbed towards their own class",
+        "hardening/recipes.py",
+        "(classes[:natural] + other) % len(self.means)",
+        "classes[:natural]",
+        "tests/test_harden.py",
+    ),
+    Bug(
+        "every image of the inner attack takes whole steps",
+        "hardening/inner.py",
+        "pace = 1.0 if shares is None else shares.unsqueeze(1)",
+        "pace = 1.0",
+        "tests/test_harden.py",
+    ),
+    Bug(
+        "a trained network's own samples are not attacked from",
+        "verbs/natural.py",
+        "    return folder or bundled_targets().get(own.name)",
+        "    return bundled_targets().get(own.name)",
+        "tests/test_judge_portfolio.py",
+    ),
+    Bug(
         "negatives are lessons of the last class",
         "hardening/recipes.py",
         "column = int(train.classes.max()) + 1",

@@ -35,6 +35,7 @@ from trompe.hardening import (
     Keep,
     Loop,
     LowConfidence,
+    LowConfidenceAll,
     NegativeClass,
     OutlierExposure,
     Refine,
@@ -72,6 +73,7 @@ def trained(recipe: str) -> nn.Module:
         "plain": Refine(DATA.train.images[:1], weight=0.0),
         "outlier-exposure": OutlierExposure(means, weight=2.0),
         "low-confidence": LowConfidence(means, warm=20, steps=4, share=1.0),
+        "low-confidence-all": LowConfidenceAll(means, warm=20, steps=8, share=0.5, natural=0.5),
     }[recipe]
     module = new_network(DATA, FACTORY, 1)
     for _ in train_by(module, DATA, chosen, SHORT, Stream(1, "test", 0)):
@@ -174,7 +176,7 @@ def test_each_recipe_costs_the_batch_and_what_it_adds():
     own = nn.functional.cross_entropy(module(images), classes)
     stream = Stream(3, "loss", 600)
     found = DATA.choose.images[:3]
-    for recipe in (OutlierExposure(means), LowConfidence(means), Refine(found)):
+    for recipe in (OutlierExposure(means), LowConfidence(means), LowConfidenceAll(means), Refine(found)):
         with_nonsense = recipe.loss(module, images, classes, stream)
         without = replace(recipe, weight=0.0).loss(module, images, classes, stream)
         assert without.item() == pytest.approx(own.item(), rel=1e-5)
@@ -182,7 +184,8 @@ def test_each_recipe_costs_the_batch_and_what_it_adds():
         assert torch.equal(with_nonsense, recipe.loss(module, images, classes, stream))
     assert NegativeClass(found).loss(module, images, classes, stream).item() == own.item()
     early = Stream(3, "loss", LowConfidence.warm - 1)
-    assert LowConfidence(means).loss(module, images, classes, early).item() == own.item()
+    for recipe in (LowConfidence(means), LowConfidenceAll(means)):
+        assert recipe.loss(module, images, classes, early).item() == own.item()
 
 
 def test_outlier_exposure_calms_noise_and_keeps_what_it_knows():
@@ -203,6 +206,37 @@ def test_low_confidence_holds_out_longer_against_the_same_climb():
     assert reached["low-confidence"] < 0.0 < 3.0 < reached["plain"]
     assert reached["low-confidence"] < reached["outlier-exposure"] - 0.1
     assert count(trained("low-confidence"), DATA.test, 3).accuracy > 0.9
+
+
+def test_low_confidence_in_all_is_calm_about_other_classes_made_to_look_like_one_too():
+    """Natural images climbed to a class that they are not of: noise alone does not teach that."""
+    images, others = from_levels(DATA.test.images), (DATA.test.classes + 1) % 3
+    reached = {}
+    for recipe in ("plain", "low-confidence", "low-confidence-all"):
+        module = trained(recipe)
+        odds = class_log_odds(module(climbed(module, images, others, 25)), others)
+        reached[recipe] = odds.median().item()
+    assert reached["low-confidence-all"] < 0.0 < 2.0 < reached["low-confidence"] < reached["plain"]
+    assert count(trained("low-confidence-all"), DATA.test, 3).accuracy > 0.9
+
+
+def test_natural_images_are_climbed_towards_a_class_that_is_not_theirs():
+    means, stream = class_means(DATA.train), Stream(3, "loss", 600)
+    images, classes = from_levels(DATA.train.images[:20]), DATA.train.classes[:20]
+    recipe = LowConfidenceAll(means, share=0.2, faint=0.1, natural=0.5)
+    starts, towards = recipe.starts(images, classes, stream)
+    assert len(starts) == len(towards) == 4 + 2 + 10
+    assert torch.equal(starts[-10:], images[:10])
+    assert bool((towards[-10:] != classes[:10]).all())
+    assert 0.0 < starts[4:6].max().item() <= 0.05
+    assert set(towards.tolist()) <= {0, 1, 2}
+
+
+def test_an_image_with_a_share_of_the_step_takes_a_share_of_it():
+    module = trained("plain")
+    images, classes = torch.full((2, *DATA.train.images.shape[1:]), 0.5), torch.zeros(2, dtype=torch.int64)
+    moved = (climbed(module, images, classes, 1, torch.tensor([1.0, 0.2])) - images).abs().amax((1, 2, 3)) * 255.0
+    assert moved.tolist() == pytest.approx([25.5, 5.1], abs=1.0)
 
 
 # ---- counting
@@ -497,7 +531,7 @@ def test_a_hardened_network_is_a_target_with_a_class_that_refuses(tmp_path):
         trompe.harden(**settings)
 
 
-@pytest.mark.parametrize("recipe", [NegativeClass, OutlierExposure, LowConfidence])
+@pytest.mark.parametrize("recipe", [NegativeClass, OutlierExposure, LowConfidence, LowConfidenceAll])
 def test_a_reduced_method_says_whose_it_is_like_and_in_what_it_is_less(recipe):
     """What is told with every network: never the published method's name alone."""
     like, _, less = recipe.manner.partition(": ")
@@ -508,7 +542,13 @@ def test_a_reduced_method_says_whose_it_is_like_and_in_what_it_is_less(recipe):
 
 def test_no_recipe_and_no_guard_has_the_name_of_a_method_that_it_is_not():
     recipes = get_args(get_type_hints(HardenSettings)["recipe"])
-    said = " ".join([*recipes, *get_args(GuardKind), *(recipe.manner for recipe in (OutlierExposure, LowConfidence))])
+    said = " ".join(
+        [
+            *recipes,
+            *get_args(GuardKind),
+            *(recipe.manner for recipe in (OutlierExposure, LowConfidence, LowConfidenceAll)),
+        ]
+    )
     assert {"ACET", "CCAT", "GOOD", "OE", "ODIN", "ABS"}.isdisjoint(re.findall(r"\w+", said.upper()))
 
 

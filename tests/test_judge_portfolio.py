@@ -32,6 +32,7 @@ from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
 from trompe.verbs.guard import measure
 from trompe.verbs.judge import prepare_case, run_case
+from trompe.verbs.natural import samples_folder
 from trompe.verbs.readable import readers_of, why_unsuited
 from trompe.verbs.rerun import repeat
 from trompe.verbs.trials import judge_runs
@@ -207,6 +208,18 @@ def test_starts_without_images_are_left_out_and_said_so(tmp_path):
     assert len(found.runs[0].searches) == 1
 
 
+def test_a_network_of_ones_own_is_attacked_from_every_start_that_a_bundled_one_is(tmp_path):
+    """A folder that `trompe train` or `trompe harden` wrote has sample images: no start is lacking, guarded or not."""
+    mine = shutil.copytree(bundled_targets()["softmax-mnist"], tmp_path / "mine")
+    target, settings = load_target(str(mine)), TrialSettings(str(mine), out=tmp_path / "out")
+    case = prepare_case(settings, target, None, PORTFOLIO_1, (), (), load_target("softmax-mnist"))
+    assert not case.arsenal(0).left_out
+    samples = read_samples(mine)
+    guard = fit_score("margin", target.judge(from_levels(samples.images)), samples.classes)
+    assert samples_folder(Guarded(target, guard)) == mine
+    assert samples_folder(make_tiny_target()) is None
+
+
 def test_without_a_gradient_there_is_no_white_box_and_no_settled_number(tmp_path):
     net = make_tiny_target().module
     declared = Declaration(shape=(1, 6, 6), labels=TINY_LABELS)
@@ -276,7 +289,7 @@ def test_the_readers_for_digits_say_nothing_of_a_network_for_inverted_digits():
     target = TorchTarget("inverted", inverted, digits.spec, digits.labels)
     readers = readers_of("", target)
     assert len(readers) == 4
-    said = why_unsuited(readers, target, "inverted", None, chosen=False)
+    said = why_unsuited(readers, target, None, chosen=False)
     assert said.startswith("there are no labelled natural images of this target")
 
 

@@ -222,7 +222,7 @@ class TrialSettings:
     guard: Path | None = None
     """A guard in front of every model: a folder that `trompe guard` wrote. Every attack is against both."""
     images: Path | None = None
-    """Natural images, a folder for each class, for the starts made of them; by default a bundled target's samples."""
+    """Natural images, a folder for each class, for the starts made of them; by default a trained network's samples."""
     undefended: str | None = None
     """A classifier without defence that images are transferred from; by default the one behind the guard."""
     readers: str = ""
@@ -468,10 +468,11 @@ class HardenSettings:
     """Train a classifier that is harder to make certain about nonsense, and write it as a target folder."""
 
     _: KW_ONLY
-    recipe: Literal["negative-class", "outlier-exposure", "low-confidence", "refine"]
+    recipe: Literal["negative-class", "outlier-exposure", "low-confidence", "low-confidence-all", "refine"]
     """negative-class: fool the network, call those images a class of their own, train anew, and again.
     outlier-exposure: noise and another data set beside each batch, to be calm about. low-confidence: noise that is
-    first moved towards a class by gradient. refine: images that given runs found."""
+    first moved towards a class by gradient. low-confidence-all: the same, further, and with fainter noise and natural
+    images of other classes. refine: images that given runs found."""
     data: str = "mnist"
     """What to train on: mnist, fashion-mnist, or a folder with one folder of images for each class."""
     architecture: str = "lenet"

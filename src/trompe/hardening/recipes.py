@@ -13,6 +13,9 @@ from trompe.data import Split
 from trompe.hardening.inner import climbed
 from trompe.hardening.outliers import Means, mixed
 
+_FAINT = 0.05
+"""Brightest value of faint noise: thirteen grey levels."""
+
 
 class Recipe(Protocol):
     """A way to harden. It holds no state: what it draws in an iteration comes from that iteration's stream."""
@@ -163,6 +166,77 @@ class LowConfidence:
     def describe(self) -> dict[str, Any]:
         """Every number."""
         return {"share": self.share, "weight": self.weight, "steps": self.steps, "warm": self.warm}
+
+
+@dataclass(frozen=True, eq=False)
+class LowConfidenceAll:
+    """As `LowConfidence`, beside natural images climbed towards other classes, further, and in steps of many sizes.
+
+    What is climbed is noise of the seven kinds, noise of a few grey levels, and natural images of the batch, each
+    towards a class that it is not of. For all of them every class should be as likely: what a search makes of
+    nonsense, and of another class, is nothing until it is the class.
+
+    Reference: Hein 2019; Stutz 2020.
+
+    Attributes:
+        means: The mean image of each class.
+        share: Noise of the seven kinds for each image of the batch.
+        faint: Faint noise for each image of the batch.
+        natural: Natural images of the batch that are climbed, of all.
+        weight: Of what they cost, beside the cross-entropy of the batch.
+        steps: Of the inner attack, at most.
+        least: Share of the rule's step that the slowest takes; drawn evenly in its logarithm for each image.
+        warm: Iterations before it begins.
+    """
+
+    name: ClassVar[str] = "low-confidence-all"
+    manner: ClassVar[str] = (
+        "in the manner of Hein 2019 and Stutz 2020, reduced: few inner steps, few iterations, a part of each batch; "
+        "differs: eight kinds of start, the whole range instead of a ball, a class drawn at random, and an even answer "
+        "for natural images that were climbed, however far they came"
+    )
+    none: ClassVar[bool] = False
+    means: Means
+    share: float = 0.25
+    faint: float = 0.03
+    natural: float = 0.15
+    weight: float = 1.0
+    steps: int = 20
+    least: float = 0.1
+    warm: int = 500
+
+    def lesson(self, train: Split) -> Split:
+        """The training images."""
+        return train
+
+    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
+        """Cross-entropy of the batch, and of what was climbed against an even answer."""
+        if stream.step < self.warm:
+            return nn.functional.cross_entropy(module(images), classes)
+        starts, towards = self.starts(images, classes, stream)
+        steps = int(stream.branch("steps").integers(1, self.steps + 1))
+        shares = self.least ** stream.branch("shares").uniform32(len(starts))
+        return _calm_beside(module, images, classes, climbed(module, starts, towards, steps, shares), self.weight)
+
+    def starts(self, images: Images, classes: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
+        """Where each climb begins, and towards which class."""
+        faint = _count(self.faint, images)
+        own = stream.branch("own").uniform32(faint, 1, 1, 1)
+        noise = torch.cat([
+            mixed(_count(self.share, images), self.means, stream),
+            _FAINT * own * stream.branch("faint").uniform32(faint, *images.shape[1:]),
+        ])  # fmt: skip
+        natural = _count(self.natural, images)
+        other = 1 + stream.branch("other").integers(natural, len(self.means) - 1)
+        towards = stream.branch("towards").integers(len(noise), len(self.means))
+        return (
+            torch.cat([noise, images[:natural]]),
+            torch.cat([towards, (classes[:natural] + other) % len(self.means)]),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Every number."""
+        return {key: value for key, value in vars(self).items() if key != "means"}
 
 
 @dataclass(frozen=True, eq=False)

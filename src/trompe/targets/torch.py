@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -59,6 +60,7 @@ class TorchTarget:
         link: How its outputs become probabilities.
         mean_image: Mean training image in [0, 1], of the input's shape, where it is known.
         declared: What was declared of it beyond that, and is already part of the module.
+        folder: Where it was read from, with a card and sample images beside it; None of a module that was not.
 
     Raises:
         TargetError: The module is in training mode, or the labels are fewer than two or not all different.
@@ -78,6 +80,7 @@ class TorchTarget:
     link: Literal["softmax", "independent"] = "softmax"
     mean_image: Tensor | None = None
     declared: Declaration = field(default_factory=lambda: Declaration(preprocessing=PLAIN))
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         training = [name or "the module" for name, part in self.module.named_modules() if part.training]

@@ -95,7 +95,7 @@ def load_trained(folder: Path, name: str, trust: Sequence[str] = ()) -> TorchTar
     mean: Any = module.mean
     declared = Declaration(labels=card.labels, preprocessing=PLAIN, abstain=card.abstain)
     spec = ImageSpec(*card.shape)
-    return TorchTarget(name, module, spec, card.labels, mean_image=mean / 255.0, declared=declared)
+    return TorchTarget(name, module, spec, card.labels, mean_image=mean / 255.0, declared=declared, folder=folder)
 
 
 def read_card(folder: Path) -> Card:

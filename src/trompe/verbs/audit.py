@@ -18,7 +18,7 @@ from trompe.run import Run
 from trompe.run.reads import READERS
 from trompe.search import JudgeSettings
 from trompe.settings import AuditSettings, FoolSettings, Method
-from trompe.targets import ForeignTarget, bundled_targets
+from trompe.targets import ForeignTarget
 from trompe.targets.guarded import undefended
 from trompe.targets.ready import LowestOfFive, Ready, make_ready
 from trompe.verbs.control import control
@@ -28,7 +28,7 @@ from trompe.verbs.inspect import examine
 from trompe.verbs.judges import judge_settings
 from trompe.verbs.keywords import keywords
 from trompe.verbs.methods import parse_time
-from trompe.verbs.natural import judge_natural, natural_images
+from trompe.verbs.natural import judge_natural, natural_images, samples_folder
 from trompe.verbs.readable import check_readers, read_kept
 from trompe.verbs.renderers import with_renderer
 from trompe.verbs.thrift import line_of, remote_judge
@@ -127,7 +127,7 @@ class Prepared:
     @property
     def natural(self) -> bool:
         """Whether there will be natural images to judge."""
-        return self.settings.images is not None or undefended(self.attempts[0].target).name in bundled_targets()
+        return self.settings.images is not None or samples_folder(self.attempts[0].target) is not None
 
     def session(self) -> AuditSession:
         """The session over all of it.

@@ -108,7 +108,7 @@ class Attempt:
             settings: Of the command.
             target: Where given, taken as it is, or as preflight left it; otherwise loaded from ``settings.target``.
             judge: Where given, enforced; otherwise chosen from the settings.
-            material: Images for starts that are made of some; by default the samples of a bundled target.
+            material: Images for starts that are made of some; by default the samples beside a trained network.
 
         Raises:
             BadInput: A setting is unusable.

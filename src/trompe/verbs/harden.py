@@ -14,6 +14,7 @@ from trompe.hardening import (
     Keep,
     Loop,
     LowConfidence,
+    LowConfidenceAll,
     NegativeClass,
     OutlierExposure,
     Progress,
@@ -121,8 +122,9 @@ def _recipe(settings: HardenSettings, data: Dataset) -> Recipe:
         found = found_images(settings.runs, data)
         return Refine(found, tuple(folder.name for folder in settings.runs))
     means = class_means(data.train)
-    if settings.recipe == "low-confidence":
-        return LowConfidence(means, warm=min(LowConfidence.warm, settings.iterations // 4))
+    if settings.recipe in {LowConfidence.name, LowConfidenceAll.name}:
+        made = LowConfidence if settings.recipe == LowConfidence.name else LowConfidenceAll
+        return made(means, warm=min(made.warm, settings.iterations // 4))
     others = _others(settings, data)
     return OutlierExposure(means, others.train if others else None)
 

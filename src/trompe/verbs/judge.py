@@ -304,10 +304,7 @@ def _why_unread(settings: TrialSettings, targets: Sequence[Target], readers: Seq
         return "no reader was asked (--readers none)"
     if NONE in readable_labels(targets[0]):
         return f"a class is called {NONE!r}, which is what a reader says who sees no class"
-    reasons = (
-        why_unsuited(readers, each, text, settings.images, chosen=chosen)
-        for each, text in zip(targets, _texts(settings, targets), strict=True)
-    )
+    reasons = (why_unsuited(readers, each, settings.images, chosen=chosen) for each in targets)
     return next(filter(None, reasons), "")
 
 

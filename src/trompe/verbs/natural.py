@@ -1,4 +1,4 @@
-"""What a target says of natural images: the user's own, or the samples that come with a bundled target."""
+"""What a target says of natural images: the user's own, or the samples that lie beside a trained network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from trompe.targets.trained import read_samples
 
 
 def natural_images(target: Target, images: Path | None, limit: int | None = None) -> Photographs | None:
-    """The images of a folder; where none is named, the samples of a bundled target; None where it has none.
+    """The images of a folder; where none is named, the samples that lie beside a trained network; None elsewhere.
 
     Raises:
         DataError: The folder holds no images, or its folders are no labels.
@@ -26,12 +26,19 @@ def natural_images(target: Target, images: Path | None, limit: int | None = None
     if images is not None:
         fit = prepared_of(target).fit
         return read_photographs(images, target.labels, target.spec.shape, fit=fit, limit=limit)
-    folder = bundled_targets().get(undefended(itself(target)).name)
+    folder = samples_folder(target)
     if folder is None:
         return None
     samples = read_samples(folder)
     files = tuple(folder / f"sample-{i}" for i in range(len(samples)))
     return Photographs(samples.images, samples.classes, files)
+
+
+def samples_folder(target: Target) -> Path | None:
+    """Where the sample images of a trained network lie, its guards and transforms apart; None of any other target."""
+    own = undefended(itself(target))
+    folder: Path | None = getattr(own, "folder", None)
+    return folder or bundled_targets().get(own.name)
 
 
 def judge_natural(target: Target, photographs: Photographs, judge: JudgeSettings) -> list[Answer]:

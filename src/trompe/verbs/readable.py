@@ -20,7 +20,6 @@ from trompe.run import Run
 from trompe.run.results import read_spec
 from trompe.targets.guarded import guards_of
 from trompe.targets.ready import declared_of
-from trompe.targets.trained import CARD, read_samples
 from trompe.verbs.natural import natural_images
 
 SKIP = "none"
@@ -47,13 +46,12 @@ def check_readers(asked: str, target: Target) -> None:
         readers_of(asked, target)
 
 
-def why_unsuited(readers: Sequence[Reader], target: Target, text: str, images: Path | None, *, chosen: bool) -> str:
+def why_unsuited(readers: Sequence[Reader], target: Target, images: Path | None, *, chosen: bool) -> str:
     """Why readers are not believed about a target, tried on its own natural images; empty where they are.
 
     Args:
         readers: Who is tried.
         target: It is not asked anything.
-        text: What it was loaded from; samples lie beside a trained one.
         images: Natural images of the user, a folder for each class; by default the samples.
         chosen: Whether the user named the readers; only then are they believed where there are no such images.
 
@@ -62,8 +60,7 @@ def why_unsuited(readers: Sequence[Reader], target: Target, text: str, images: P
     """
     if not readers:
         return ""
-    photographs = natural_images(target, images) if images is not None else _samples(text, target)
-    return _unsuited(_read_natural(readers, target, photographs), readers, chosen=chosen)
+    return _unsuited(_read_natural(readers, target, natural_images(target, images)), readers, chosen=chosen)
 
 
 def readers_of(asked: str, target: Target) -> tuple[Reader, ...]:
@@ -112,7 +109,7 @@ def read_kept(run: Run, target: Target, photographs: Photographs | None = None) 
         return _not_measured(f"the readers cannot be had: {cause}")
     if not readers:
         return _not_measured(NO_READERS)
-    checked = _read_natural(readers, target, photographs or _samples(run.about.target["text"], target))
+    checked = _read_natural(readers, target, photographs or natural_images(target, None))
     if unsuited := _unsuited(checked, readers, chosen=bool(asked)):
         return _not_measured(unsuited)
     alone = independent(readers, frozenset[str]().union(*(guard.uses for guard in guards_of(target))))
@@ -138,15 +135,6 @@ def readings(run: Run, readers: Sequence[Reader], alone: Sequence[Reader]) -> di
 
 def _not_measured(reason: str) -> dict[str, Any]:
     return {"not_measured": reason}
-
-
-def _samples(text: str, target: Target) -> Photographs | None:
-    """The sample images that come with a bundled target, or lie beside a trained one."""
-    folder = Path(text)
-    if not (folder / CARD).is_file():
-        return natural_images(target, None)
-    samples = read_samples(folder)
-    return Photographs(samples.images, samples.classes, tuple(folder / f"sample-{i}" for i in range(len(samples))))
 
 
 def _read_natural(

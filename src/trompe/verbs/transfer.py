@@ -115,7 +115,7 @@ def transfer_to(source: Path, targets: Sequence[Target], images: Path | None = N
     Args:
         source: A run folder, or a folder of images.
         targets: At least one, all taking images.
-        images: Natural images for the base rate; by default the samples of a bundled target.
+        images: Natural images for the base rate; by default the samples beside a trained network.
 
     Raises:
         BadInput: There is no target, or it cannot be shown these images.
