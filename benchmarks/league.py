@@ -166,6 +166,7 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "command": command_of(name, options),
         "commands": [step for step in (made, given.made, judge_text) if step],
         "natural": counted(given.target, data),
+        "sure": [int((natural >= level_odds(LEVEL)).sum()), len(natural)],
         "judged": judged.describe(),
         "steps": steps_of(judged.runs, options.portfolio),
         "auroc": static(given.target, natural, data, options),
@@ -288,8 +289,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
 
 def league(rows: dict[str, dict[str, Any]]) -> str:
     """One row a defence, fewest open trials first."""
-    head = ["recipe", "guard", "portfolio", "accuracy", "accepted and correct", "open trials", "reached", "worst cell",
-            "looks to the first success", "static AUROC", "ms an image"]  # fmt: skip
+    head = ["recipe", "guard", "portfolio", "accuracy", "accepted and correct", "real at 99 %", "open trials", "reached",
+            "worst cell", "looks to the first success", "static AUROC", "ms an image"]  # fmt: skip
     plain = rows.get(next(iter(rows)).split("/")[0] + "/plain/none screen x1")
     usual = plain["steps"]["median"] if plain else None
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
@@ -320,10 +321,12 @@ def _cells(found: dict[str, Any], usual: Any) -> list[str]:
     looks = steps["median"]
     if isinstance(looks, int | float):
         looks = f"{looks:g}" + (f" (x {looks / usual:.1f})" if isinstance(usual, int | float) and usual else "")
+    count, of = found.get("sure", (0, 0))
+    sure = f"{100 * count / of:.1f} %" if of else NOT_MEASURED
     area, time_ = found["auroc"], found["seconds_per_image"]
     return [
         found["recipe"], found["guard"], _portfolio(judged), share["accuracy"], share["accepted_and_correct"],
-        opened, f"{confident['count']} of {confident['of']}", worst, str(looks),
+        sure, opened, f"{confident['count']} of {confident['of']}", worst, str(looks),
         f"{area:.4f}" if isinstance(area, float) else area,
         f"{1e3 * time_['guarded']:.2f} ({1e3 * time_['network']:.2f} without)",
     ]  # fmt: skip

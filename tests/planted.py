@@ -1254,6 +1254,20 @@ BUGS = (
         "tests/test_harden.py",
     ),
     Bug(
+        "a natural image keeps its class wherever it was climbed to",
+        "hardening/recipes.py",
+        "left = (1.0 - far / self.radius)",
+        "left = (1.0 - 0.0 * far / self.radius)",
+        "tests/test_harden.py",
+    ),
+    Bug(
+        "a guard of named classes breaks beside a class for none of these",
+        "targets/guarded.py",
+        "with_none(self.guard.slack(outputs, inputs), self.target)",
+        "self.guard.slack(outputs, inputs)",
+        "tests/test_guard_files.py",
+    ),
+    Bug(
         "every image of the inner attack takes whole steps",
         "hardening/inner.py",
         "pace = 1.0 if shares is None else shares.unsqueeze(1)",

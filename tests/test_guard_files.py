@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import trompe
 from trompe.cli.main import BAD_INPUT, main
@@ -21,12 +22,14 @@ from trompe.guards import KINDS, Scale, Trusted, fit_guard, load_guard, read_car
 from trompe.guards.types import TYPES
 from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
-from trompe.targets import Declaration, load_target, write_declaration
+from trompe.targets import Declaration, TorchTarget, load_target, write_declaration
 from trompe.targets.guarded import Guarded
 from trompe.targets.load import bundled_targets
+from trompe.targets.preprocessing import PLAIN
 from trompe.targets.trained import read_samples
 from trompe.testing import examine_guard
 from trompe.verbs import guard as verb
+from trompe.verbs.guarded import GuardedClassifier
 from trompe.verbs.verify import verify
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -217,6 +220,52 @@ def test_the_command_fits_several_and_why_names_the_one_that_refuses_most(folder
 
 
 # What is lacking
+
+
+@pytest.fixture(scope="module")
+def abstaining(tmp_path_factory):
+    """The bundled LeNet with an eleventh class, for none of these, that wins where nothing else does."""
+    lenet = load_target("lenet-mnist")
+    last = nn.Linear(500, 11)
+    with torch.no_grad():
+        last.weight.copy_(torch.cat([lenet.module.net[-1].weight, torch.zeros(1, 500)]))
+        last.bias.copy_(torch.cat([lenet.module.net[-1].bias, torch.full((1,), 3.0)]))
+    module = nn.Sequential(Centring(lenet.module), last).eval().requires_grad_(False)
+    labels = (*lenet.labels, "none of these")
+    declared = Declaration(labels=labels, abstain=labels[-1], preprocessing=PLAIN)
+    return TorchTarget("abstaining", module, lenet.spec, labels, declared=declared)
+
+
+class Centring(nn.Module):
+    """A LeNet up to its last layer, which it leaves out."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, images):
+        return self.module.net[:-1]((images * 255.0 - self.module.mean) / 256.0)
+
+
+@pytest.mark.parametrize("kinds", [("neighbours",), ("class-kde",), ("certified",), ("margin", "neighbours")])
+def test_a_guard_of_trusted_images_stands_beside_a_class_for_none_of_these(kinds, samples, trusted, abstaining):
+    """That class has no trusted images: the guard is fitted to the others, and whether it wins is the target's rule."""
+    assert verb.named(abstaining) == 10
+    outputs = [abstaining.judge(from_levels(part.images)) for part in (trusted.known, trusted.held)]
+    told = replace(trusted, known_outputs=outputs[0], held_outputs=outputs[1])
+    guard = fit_guard(kinds[0], told, kinds[1:])
+    guarded = Guarded(abstaining, guard)
+    images = from_levels(samples.images[:40])
+    found, alone = guarded.judge(images), abstaining.judge(images)
+    assert torch.equal(found.slack[:, 10], alone.slack[:, 10].to(torch.float64))
+    assert bool((found.slack[:, :10] <= alone.slack[:, :10] + 1e-6).all())
+    assert int((found.slack.gather(1, samples.classes[:40, None]) >= 0).sum()) > 30
+    share = verb.measure(guard, abstaining, Split(samples.images[:40], samples.classes[:40])).false_alarms
+    assert share.count < 10
+    black = guarded.judge(torch.zeros(1, 1, 28, 28))
+    assert black.logits.argmax(1).item() == 10 or bool((black.slack[0, :10] < 0).any())
+    verdict = next(iter(GuardedClassifier(guarded)(torch.full((1, 1, 28, 28), 0.3))))
+    assert not verdict.accepted or verdict.label == "none of these"
 
 
 def test_a_layer_that_is_lacking_is_named_with_what_would_do(trusted):

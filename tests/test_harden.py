@@ -232,6 +232,18 @@ def test_natural_images_are_climbed_towards_a_class_that_is_not_theirs():
     assert set(towards.tolist()) <= {0, 1, 2}
 
 
+def test_a_natural_image_keeps_its_class_by_how_near_it_stayed_and_noise_has_none():
+    recipe = LowConfidenceAll(class_means(DATA.train), radius=0.2, power=2.0)
+    starts = torch.full((4, *DATA.train.images.shape[1:]), 0.5)
+    moved = starts.clone()
+    moved[2, 0, 0, 0] += 0.1  # half of the radius: a quarter is left
+    moved[3, 0, 0, 0] -= 0.3
+    answers = recipe.answers(moved, starts, torch.tensor([0, 1, 2]))
+    third = 1.0 / 3.0
+    expected = [[third] * 3, [1.0, 0.0, 0.0], [0.25, 0.5, 0.25], [third] * 3]
+    assert answers.tolist() == [pytest.approx(row, abs=1e-6) for row in expected]
+
+
 def test_an_image_with_a_share_of_the_step_takes_a_share_of_it():
     module = trained("plain")
     images, classes = torch.full((2, *DATA.train.images.shape[1:]), 0.5), torch.zeros(2, dtype=torch.int64)

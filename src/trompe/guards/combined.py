@@ -56,8 +56,8 @@ class CombinedGuard:
         return on_scales(self.least(outputs, inputs), self.scales)
 
     def reasons(self, outputs: Outputs, inputs: Images) -> Mapping[str, Classwise]:
-        """By name, each shape (n, classes): the slack of every one of them."""
-        return {guard.name: guard.slack(outputs, inputs) for guard in self.guards}
+        """By name, each shape (n, classes): the slack of every one of them, for the classes that have a scale."""
+        return {guard.name: guard.slack(outputs, inputs)[:, : len(self.scales)] for guard in self.guards}
 
     def least(self, outputs: Outputs, inputs: Images) -> Classwise:
         """Shape (n, classes): the least of the `reasons`."""

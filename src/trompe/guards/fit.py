@@ -34,7 +34,7 @@ class Trusted:
         held: What its threshold is taken from.
         known_outputs: Of the classifier; with features where a layer is named.
         held_outputs: The same of the others.
-        labels: How many classes there are.
+        labels: How many classes there are, without one for none of these.
         link: Of the classifier.
         layer: Name of the inner layer; "" for none.
         data: Name of the images.
@@ -185,11 +185,13 @@ def _check_given(kind: str, trusted: Trusted) -> None:
     able = [name for name, other in KINDS.items() if other.needs <= given]
     told = f"{', '.join(sorted(given))}; no {' and no '.join(lacking)}"
     held = f" ({LEAST} of each class to hold on to; class {few[0]} has fewer)" if "training images" in lacking else ""
+    steps = {"inner layer": "name a layer of a torch module with --layer", "training images": "give more images"}
+    mend = ", ".join([*(steps[need] for need in lacking), f"or choose one of {', '.join(able)}"])
     raise BadInput(
         expected=f"{' and '.join(sorted(KINDS[kind].needs))} for a guard of kind {kind}{held}",
         got=told,
         where="guard",
-        do=f"Name a layer of a torch module with --layer, give more images, or choose one of {', '.join(able)}.",
+        do=f"{mend[0].upper()}{mend[1:]}.",
     )
 
 

@@ -110,7 +110,7 @@ class Guarded:
                 where=f"guard {self.guard.name} of target {self.target.name}",
                 do="Leave --engine out, so that torch computes the network.",
             )
-        slack = self.guard.slack(outputs, inputs).to(torch.float64)
+        slack = with_none(self.guard.slack(outputs, inputs), self.target).to(torch.float64)
         if slack.shape != outputs.logits.shape or bool(slack.isnan().any()):
             raise TargetError(
                 expected=f"slack of shape {tuple(outputs.logits.shape)}, every entry a number",
@@ -130,6 +130,15 @@ class Guarded:
     def fingerprint(self) -> str:
         """sha256 over those of the target and the guard."""
         return hashlib.sha256(f"{self.target.fingerprint()} {self.guard.fingerprint()}".encode()).hexdigest()
+
+
+def with_none(slack: Tensor, target: Target) -> Tensor:
+    """A guard's slack with a column of 0 for the target's last class, where that is for none of these and it has none.
+
+    A guard of trusted images knows nothing of a class that has no images: whether that class wins is the target's rule.
+    """
+    nothing = target.labels[-1] == ready.declared_of(target).abstain and slack.shape[1] == len(target.labels) - 1
+    return torch.cat([slack, slack.new_zeros(len(slack), 1)], 1) if nothing else slack
 
 
 def guards_of(target: Target) -> tuple[Guard, ...]:

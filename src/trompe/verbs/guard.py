@@ -23,6 +23,7 @@ from trompe.guards.types import Stored
 from trompe.measure.statistics import Share, wilson
 from trompe.settings import GuardSettings
 from trompe.targets import Declaration, load_target
+from trompe.targets.guarded import with_none
 from trompe.targets.ready import declared_of, prepared_of
 from trompe.verbs.keywords import keywords
 
@@ -78,7 +79,7 @@ def guard(settings: GuardSettings) -> Fitted:
     _check(settings)
     target = load_target(settings.target, Declaration(layer=settings.layer, trust=settings.trust))
     images = trusted_images(target, settings.images)
-    check_trusted(images.kept, len(target.labels))
+    check_trusted(images.kept, named(target))
     made = cast("Stored", fit_guard(settings.kind, _trusted(settings, target, images), settings.also))
     measured = measure(made, target, images.kept)
     if not measured.coverage.count:
@@ -123,8 +124,8 @@ def trusted_images(target: Target, images: str) -> Images:
     """
     if images in NAMES:
         data = load(images)
-        named = [label for label in target.labels if label != declared_of(target).abstain]
-        if list(data.labels) != named or tuple(data.train.images.shape[1:]) != tuple(target.spec.shape):
+        own = [label for label in target.labels if label != declared_of(target).abstain]
+        if list(data.labels) != own or tuple(data.train.images.shape[1:]) != tuple(target.spec.shape):
             raise _others(target, images, f"{len(data.labels)} classes {', '.join(data.labels[:3])}, ...")
         train = half(data.train, "even")
         return Images(train, half(data.choose, "even"), half(data.choose, "odd"), _name(images))
@@ -154,14 +155,20 @@ def measure(guard: Guard, target: Target, images: Split) -> Measured:
     outputs = said(target, images)
     batches = torch.arange(len(images)).split(_AT_ONCE)
     with torch.inference_mode():
-        slack = torch.cat([guard.slack(outputs.take(rows), from_levels(images.images[rows])) for rows in batches])
-    named = outputs.logits.argmax(1)
+        parts = [guard.slack(outputs.take(rows), from_levels(images.images[rows])) for rows in batches]
+    slack = with_none(torch.cat(parts), target)
+    won = outputs.logits.argmax(1)
     own = slack.gather(1, images.classes.unsqueeze(1)).squeeze(1) >= 0.0
-    passed = slack.gather(1, named.unsqueeze(1)).squeeze(1) >= 0.0
+    passed = slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0
     if outputs.slack is not None:  # the classifier's own rule
-        passed = passed & (outputs.slack.gather(1, named.unsqueeze(1)).squeeze(1) >= 0.0)
-    right = named == images.classes
+        passed = passed & (outputs.slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0)
+    right = won == images.classes
     return Measured(*(wilson(int(part.sum()), len(images)) for part in (~own, right, passed, passed & right)))
+
+
+def named(target: Target) -> int:
+    """How many classes trusted images may be of: all but a last one for none of these, which has no images."""
+    return len(target.labels) - (target.labels[-1] == declared_of(target).abstain)
 
 
 def said(target: Target, images: Split) -> Outputs:
@@ -173,7 +180,7 @@ def said(target: Target, images: Split) -> Outputs:
 def _trusted(settings: GuardSettings, target: Target, images: Images) -> Trusted:
     known, held = images.known, images.held
     return Trusted(
-        known, held, said(target, known), said(target, held), len(target.labels), target.link, settings.layer,
+        known, held, said(target, known), said(target, held), named(target), target.link, settings.layer,
         images.data, settings.false_alarms, settings.seed, settings.iterations, settings.images not in NAMES,
     )  # fmt: skip
 

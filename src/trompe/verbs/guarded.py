@@ -92,7 +92,7 @@ class GuardedClassifier:
         where = f"guard {guard.name}: {slack:.2f}, where 0 is accepted and 1 usual of {self.target.labels[column]}"
         if not isinstance(guard, Reasoned):
             return where
-        parts = {name: float(value.expand(1, len(self.target.labels))[0, column])
+        parts = {name: float(value[0, min(column, value.shape[1] - 1)])  # one column where it is blind to the class
                  for name, value in guard.reasons(own, image).items()}  # fmt: skip
         return f"{where}; least usual is its {min(parts, key=lambda name: parts[name])}"
 
