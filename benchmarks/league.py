@@ -289,8 +289,8 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
 
 def league(rows: dict[str, dict[str, Any]]) -> str:
     """One row a defence, fewest open trials first."""
-    head = ["recipe", "guard", "portfolio", "accuracy", "accepted and correct", "real at 99 %", "open trials", "reached",
-            "worst cell", "looks to the first success", "static AUROC", "ms an image"]  # fmt: skip
+    head = ["recipe", "guard", "portfolio", "accuracy", "accepted and correct", "real at 99 %", "open trials",
+            "reached", "worst cell", "looks to the first success", "static AUROC", "ms an image"]  # fmt: skip
     plain = rows.get(next(iter(rows)).split("/")[0] + "/plain/none screen x1")
     usual = plain["steps"]["median"] if plain else None
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
