@@ -176,6 +176,41 @@ def test_the_image_that_is_painted_is_the_strongest_of_its_class_whoever_made_it
     assert adopted > 0
 
 
+SEVERAL = partial(squares, settings=SQUARES["several-squares"])
+
+
+def test_the_last_classes_get_the_looks_of_those_that_are_there() -> None:
+    target = curved(classes=6)
+    contest, plan = contest_on(target, 6), group_plan(target, 6, generations=200, goal=3.0)
+    archive: Archive[Any] = Archive(6, LEVELS)
+    before, made, shared = torch.full((6,), -torch.inf, dtype=torch.float64), 0, 0
+    for step in SEVERAL(contest, archive, plan, Tally()):
+        left = int((before < 3.0).sum())
+        assert step.evaluations - made == 6 // left * left
+        shared += left < 4
+        made, before = step.evaluations, archive.elites.value.clone()
+    assert shared > 3
+    assert bool((before >= 3.0).all())
+
+
+@pytest.mark.parametrize("budget", [7, 31])
+def test_several_squares_keep_the_budget_and_can_be_stopped_anywhere(budget: int) -> None:
+    target = curved(2, 5, 7, classes=7)
+    plan = group_plan(target, 3, generations=12, goal=1.0, budget=budget)
+    _, steps = finish(SEVERAL, contest_on(target, 3), plan)
+    assert steps[-1].evaluations <= budget
+    assert_resumes_anywhere(SEVERAL, contest_on(target, 3), plan)
+
+
+def test_several_squares_need_fewer_steps_for_the_ten_digits() -> None:
+    target, plan = load_target("lenet-mnist"), Plan(0, 1000, 10, 10, 10, 2500, SURE, 1)
+    _, alone = finish(squares, contest_on(target, 10), plan)
+    _, several = finish(SEVERAL, contest_on(target, 10), plan)
+    assert several[-1].statistics["confident@0.9999"] == 10
+    assert len(several) < 0.8 * len(alone)
+    assert several[-1].evaluations <= 2500
+
+
 def test_ten_digits_in_few_looks_and_far_better_than_scatter() -> None:
     target, plan = load_target("lenet-mnist"), Plan(0, 1000, 10, 10, 10, 2500, SURE, 1)
     archive, steps = finish(squares, contest_on(target, 10), plan)

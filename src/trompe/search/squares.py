@@ -8,7 +8,7 @@ import torch
 
 from trompe.core.errors import BadInput
 from trompe.core.seeds import Stream
-from trompe.core.types import G, Images, Paintable, Step
+from trompe.core.types import G, Images, Paintable, Rows, Step
 from trompe.search.archive import Archive
 from trompe.search.contest import BEGINNING, Contest, Plan, Tally
 from trompe.search.starts import NATURAL_STARTS, Start, begin
@@ -24,12 +24,15 @@ class SquareSettings:
         halving: Steps of a turn after which a square covers half of that, then a third, a quarter, ...
         start: Where a turn begins; one of `STARTS`.
         generations: Steps of a turn unless told otherwise.
+        fill: Whether classes that are left get the looks of those that are there, each several squares a step: fewer
+            steps, where a step costs the same for one look as for the whole group.
     """
 
     area: float = 0.3
     halving: int = 10
     start: Start = "uniform"
     generations: int = 1000
+    fill: bool = False
 
     def side(self, step: int, height: int, width: int) -> int:
         """Side of the squares of a step of a turn, in pixels, at least 1 and at most the image's shorter side."""
@@ -37,7 +40,7 @@ class SquareSettings:
         return max(1, min(height, width, round(math.sqrt(share * height * width))))
 
 
-SQUARES = {"random-squares": SquareSettings()}
+SQUARES = {"random-squares": SquareSettings(), "several-squares": SquareSettings(fill=True)}
 """Presets of `squares`."""
 
 
@@ -57,7 +60,8 @@ def squares(
 
     Differs from it: no distance to keep, so squares take the colours at the ends of the range and start from noise;
     what is climbed is the log-odds of a class; every candidate counts for every class; the area falls as 1 / (1 + t /
-    10) where it is halved at set fractions of a budget; a square that would change nothing is inverted.
+    10) where it is halved at set fractions of a budget; a square that would change nothing is inverted; with ``fill``
+    an image gets several squares, each by itself, of which the best is kept.
 
     Args:
         contest: Where candidates are made and judged. Its encoding must be `Paintable`.
@@ -85,20 +89,28 @@ def squares(
         if not len(members):
             return
         stream = Stream(plan.seed, f"squares/{contest.encoding.name}", tally.number + 1)
-        niches = turn.niches[members]
-        if (turn.steps or turn.before) and archive.elites.genomes is not None:
+        going_on = bool(turn.steps or turn.before)
+        each = _each(turn, members, plan, tally) if settings.fill and going_on else 1
+        niches = turn.niches[members].repeat_interleave(each)
+        if going_on and archive.elites.genomes is not None:
             images = contest.encoding.express(archive.elites.genomes.take(niches))
             side = settings.side(turn.before + turn.steps - 1, *images.shape[2:])
             genomes, mothers = encoding.paint(paint_squares(images, side, stream)), archive.elites.ids[niches]
         else:
             columns = torch.tensor(contest.niches.columns)[niches]
             genomes = begin(contest.encoding, target, settings.start, columns, stream, contest.material)
-            mothers = torch.full_like(members, -1)
+            mothers = torch.full_like(niches, -1)
         turn = turn.after(members)
         parents = torch.stack([mothers, torch.full_like(mothers, -1)], 1)
         only = niches if settings.start in NATURAL_STARTS else None
         step, tally = contest.hold(archive, genomes, parents, replace(tally, state=turn.to_state()), only)
         yield step
+
+
+def _each(turn: Turn, members: Rows, plan: Plan, tally: Tally) -> int:
+    """How many looks each member of a group gets, so that all of them are no more than the group, or the budget."""
+    rows = plan.admitted(len(turn.niches), tally.evaluations)
+    return max(1, rows // len(members))
 
 
 def paint_squares(images: Images, side: int, stream: Stream) -> Images:
