@@ -36,6 +36,7 @@ from trompe.hardening import (
     Loop,
     LowConfidence,
     LowConfidenceAll,
+    LowConfidenceFar,
     NegativeClass,
     OutlierExposure,
     Refine,
@@ -73,7 +74,8 @@ def trained(recipe: str) -> nn.Module:
         "plain": Refine(DATA.train.images[:1], weight=0.0),
         "outlier-exposure": OutlierExposure(means, weight=2.0),
         "low-confidence": LowConfidence(means, warm=20, steps=4, share=1.0),
-        "low-confidence-all": LowConfidenceAll(means, warm=20, steps=8, share=0.5, natural=1.0, weight=3.0),
+        "low-confidence-all": LowConfidenceAll(means, warm=20, steps=8, share=0.5, natural=0.5),
+        "low-confidence-far": LowConfidenceFar(means, warm=20, steps=8, share=0.5, natural=1.0, weight=3.0),
     }[recipe]
     module = new_network(DATA, FACTORY, 1)
     for _ in train_by(module, DATA, chosen, SHORT, Stream(1, "test", 0)):
@@ -176,7 +178,8 @@ def test_each_recipe_costs_the_batch_and_what_it_adds():
     own = nn.functional.cross_entropy(module(images), classes)
     stream = Stream(3, "loss", 600)
     found = DATA.choose.images[:3]
-    for recipe in (OutlierExposure(means), LowConfidence(means), LowConfidenceAll(means), Refine(found)):
+    climbing = (LowConfidence(means), LowConfidenceAll(means), LowConfidenceFar(means))
+    for recipe in (OutlierExposure(means), *climbing, Refine(found)):
         with_nonsense = recipe.loss(module, images, classes, stream)
         without = replace(recipe, weight=0.0).loss(module, images, classes, stream)
         assert without.item() == pytest.approx(own.item(), rel=1e-5)
@@ -184,7 +187,7 @@ def test_each_recipe_costs_the_batch_and_what_it_adds():
         assert torch.equal(with_nonsense, recipe.loss(module, images, classes, stream))
     assert NegativeClass(found).loss(module, images, classes, stream).item() == own.item()
     early = Stream(3, "loss", LowConfidence.warm - 1)
-    for recipe in (LowConfidence(means), LowConfidenceAll(means)):
+    for recipe in climbing:
         assert recipe.loss(module, images, classes, early).item() == own.item()
 
 
@@ -212,13 +215,18 @@ def test_low_confidence_in_all_is_calm_about_other_classes_made_to_look_like_one
     """Natural images climbed to a class that they are not of: noise alone does not teach that."""
     images, others = from_levels(DATA.test.images), (DATA.test.classes + 1) % 3
     believed = {}
-    for recipe in ("plain", "low-confidence", "low-confidence-all"):
+    for recipe in ("plain", "low-confidence", "low-confidence-all", "low-confidence-far"):
         module = trained(recipe)
         said = module(climbed(module, images, others, 15)).softmax(1)
         believed[recipe] = said.gather(1, others.unsqueeze(1)).mean().item()
-        assert seen(module, images) > 0.9  # and sure of what they are before
-    assert believed["low-confidence-all"] < 0.5 < believed["low-confidence"] < 0.9 < believed["plain"]
-    assert count(trained("low-confidence-all"), DATA.test, 3).accuracy > 0.9
+    for recipe in ("low-confidence-all", "low-confidence-far"):
+        assert believed[recipe] < 0.6 < believed["low-confidence"] < 0.9 < believed["plain"]
+        assert count(trained(recipe), DATA.test, 3).accuracy > 0.9
+
+
+def test_natural_images_that_keep_their_class_while_near_leave_the_network_sure_of_them():
+    images = from_levels(DATA.test.images)
+    assert seen(trained("low-confidence-far"), images) > 0.9 > 0.85 > seen(trained("low-confidence-all"), images)
 
 
 def test_natural_images_are_climbed_towards_a_class_that_is_not_theirs():
@@ -234,7 +242,7 @@ def test_natural_images_are_climbed_towards_a_class_that_is_not_theirs():
 
 
 def test_a_natural_image_keeps_its_class_by_how_near_it_stayed_and_noise_has_none():
-    recipe = LowConfidenceAll(class_means(DATA.train), radius=0.2, power=2.0)
+    recipe = LowConfidenceFar(class_means(DATA.train), radius=0.2, power=2.0)
     starts = torch.full((4, *DATA.train.images.shape[1:]), 0.5)
     moved = starts.clone()
     moved[2, 0, 0, 0] += 0.1  # half of the radius: a quarter is left
@@ -544,7 +552,7 @@ def test_a_hardened_network_is_a_target_with_a_class_that_refuses(tmp_path):
         trompe.harden(**settings)
 
 
-@pytest.mark.parametrize("recipe", [NegativeClass, OutlierExposure, LowConfidence, LowConfidenceAll])
+@pytest.mark.parametrize("recipe", [NegativeClass, OutlierExposure, LowConfidence, LowConfidenceAll, LowConfidenceFar])
 def test_a_reduced_method_says_whose_it_is_like_and_in_what_it_is_less(recipe):
     """What is told with every network: never the published method's name alone."""
     like, _, less = recipe.manner.partition(": ")

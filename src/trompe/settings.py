@@ -469,11 +469,14 @@ class HardenSettings:
     """Train a classifier that is harder to make certain about nonsense, and write it as a target folder."""
 
     _: KW_ONLY
-    recipe: Literal["negative-class", "outlier-exposure", "low-confidence", "low-confidence-all", "refine"]
+    recipe: Literal[
+        "negative-class", "outlier-exposure", "low-confidence", "low-confidence-all", "low-confidence-far", "refine"
+    ]
     """negative-class: fool the network, call those images a class of their own, train anew, and again.
     outlier-exposure: noise and another data set beside each batch, to be calm about. low-confidence: noise that is
     first moved towards a class by gradient. low-confidence-all: the same, further, and with fainter noise and natural
-    images of other classes. refine: images that given runs found."""
+    images of other classes. low-confidence-far: the same, but natural images keep their class while they are near.
+    refine: images that given runs found."""
     data: str = "mnist"
     """What to train on: mnist, fashion-mnist, or a folder with one folder of images for each class."""
     architecture: str = "lenet"

@@ -8,7 +8,15 @@ from trompe.hardening.kept import Keep
 from trompe.hardening.negative_class import Loop, Progress, Round
 from trompe.hardening.networks import NONE, Counts, as_target, count, new_network, train_by
 from trompe.hardening.outliers import KINDS, class_means, drawn, mixed
-from trompe.hardening.recipes import LowConfidence, LowConfidenceAll, NegativeClass, OutlierExposure, Recipe, Refine
+from trompe.hardening.recipes import (
+    LowConfidence,
+    LowConfidenceAll,
+    LowConfidenceFar,
+    NegativeClass,
+    OutlierExposure,
+    Recipe,
+    Refine,
+)
 
 __all__ = [
     "KINDS",
@@ -20,6 +28,7 @@ __all__ = [
     "Loop",
     "LowConfidence",
     "LowConfidenceAll",
+    "LowConfidenceFar",
     "NegativeClass",
     "OutlierExposure",
     "Progress",

@@ -173,9 +173,8 @@ class LowConfidenceAll:
     """As `LowConfidence`, beside natural images climbed towards other classes, further, and in steps of many sizes.
 
     What is climbed is noise of the seven kinds, noise of a few grey levels, and natural images of the batch, each
-    towards a class that it is not of. For noise every class should be as likely. A natural image that came as far as
-    d in the largest pixel stays of its own class by ``(1 - d / radius) ** power``, and is even for the rest: what a
-    search makes of another class fades before it becomes this one.
+    towards a class that it is not of. For all of them every class should be as likely: what a search makes of
+    nonsense, and of another class, is nothing until it is the class.
 
     Reference: Hein 2019; Stutz 2020.
 
@@ -187,15 +186,14 @@ class LowConfidenceAll:
         weight: Of what they cost, beside the cross-entropy of the batch.
         steps: Of the inner attack, at most.
         least: Share of the rule's step that the slowest takes; drawn evenly in its logarithm for each image.
-        radius: From which on nothing is left of a natural image's class; of the range of a pixel.
-        power: How fast it fades on the way.
         warm: Iterations before it begins.
     """
 
     name: ClassVar[str] = "low-confidence-all"
     manner: ClassVar[str] = (
         "in the manner of Hein 2019 and Stutz 2020, reduced: few inner steps, few iterations, a part of each batch; "
-        "differs: eight kinds of start, the whole range instead of a ball, a class drawn at random, a slower fading"
+        "differs: eight kinds of start, the whole range instead of a ball, a class drawn at random, and an even answer "
+        "for natural images that were climbed, however far they came"
     )
     none: ClassVar[bool] = False
     means: Means
@@ -205,8 +203,6 @@ class LowConfidenceAll:
     weight: float = 1.0
     steps: int = 20
     least: float = 0.1
-    radius: float = 0.3
-    power: float = 3.0
     warm: int = 500
 
     def lesson(self, train: Split) -> Split:
@@ -220,12 +216,7 @@ class LowConfidenceAll:
         starts, towards = self.starts(images, classes, stream)
         steps = int(stream.branch("steps").integers(1, self.steps + 1))
         shares = self.least ** stream.branch("shares").uniform32(len(starts))
-        moved = climbed(module, starts, towards, steps, shares)
-        answers = self.answers(moved, starts, classes[: _count(self.natural, images)])
-        logits = module(torch.cat([images, moved]))
-        own = nn.functional.cross_entropy(logits[: len(images)], classes)
-        total: Tensor = own + self.weight * nn.functional.cross_entropy(logits[len(images) :], answers)
-        return total
+        return self.cost(module, images, classes, starts, climbed(module, starts, towards, steps, shares))
 
     def starts(self, images: Images, classes: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
         """Where each climb begins, natural images last, and towards which class."""
@@ -243,6 +234,46 @@ class LowConfidenceAll:
             torch.cat([towards, (classes[:natural] + other) % len(self.means)]),
         )
 
+    def cost(self, module: nn.Module, images: Images, classes: Tensor, starts: Tensor, moved: Tensor) -> Tensor:
+        """Of a batch, and of what was climbed from its starts, the last of them the first images of the batch."""
+        del starts
+        return _calm_beside(module, images, classes, moved, self.weight)
+
+    def describe(self) -> dict[str, Any]:
+        """Every number."""
+        return {key: value for key, value in vars(self).items() if key != "means"}
+
+
+@dataclass(frozen=True, eq=False)
+class LowConfidenceFar(LowConfidenceAll):
+    """As `LowConfidenceAll`, but natural images keep something of their class while they are near where they were.
+
+    One that came as far as d in its largest pixel stays of its own class by ``(1 - d / radius) ** power``, and is even
+    for the rest. So the network may stay sure of natural images themselves.
+
+    Reference: Stutz 2020.
+
+    Attributes:
+        radius: From which on nothing is left of a natural image's class; of the range of a pixel.
+        power: How fast it fades on the way.
+    """
+
+    name: ClassVar[str] = "low-confidence-far"
+    manner: ClassVar[str] = (
+        "in the manner of Hein 2019 and Stutz 2020, reduced: few inner steps, few iterations, a part of each batch; "
+        "differs: eight kinds of start, the whole range instead of a ball, a class drawn at random, a slower fading"
+    )
+    radius: float = 0.3
+    power: float = 3.0
+
+    def cost(self, module: nn.Module, images: Images, classes: Tensor, starts: Tensor, moved: Tensor) -> Tensor:
+        """As above, natural images against what is left of their class."""
+        answers = self.answers(moved, starts, classes[: _count(self.natural, images)])
+        logits = module(torch.cat([images, moved]))
+        own = nn.functional.cross_entropy(logits[: len(images)], classes)
+        total: Tensor = own + self.weight * nn.functional.cross_entropy(logits[len(images) :], answers)
+        return total
+
     def answers(self, moved: Images, starts: Images, classes: Tensor) -> Tensor:
         """What each should be answered: probabilities of shape (n, classes); the last are natural, of these classes."""
         labels = len(self.means)
@@ -251,10 +282,6 @@ class LowConfidenceAll:
         left = (1.0 - far / self.radius).clamp(min=0.0).pow(self.power).unsqueeze(1)
         even[-len(classes) :] += left * (nn.functional.one_hot(classes, labels) - 1.0 / labels)
         return even
-
-    def describe(self) -> dict[str, Any]:
-        """Every number."""
-        return {key: value for key, value in vars(self).items() if key != "means"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from trompe.hardening import (
     Loop,
     LowConfidence,
     LowConfidenceAll,
+    LowConfidenceFar,
     NegativeClass,
     OutlierExposure,
     Progress,
@@ -122,8 +123,9 @@ def _recipe(settings: HardenSettings, data: Dataset) -> Recipe:
         found = found_images(settings.runs, data)
         return Refine(found, tuple(folder.name for folder in settings.runs))
     means = class_means(data.train)
-    if settings.recipe in {LowConfidence.name, LowConfidenceAll.name}:
-        made = LowConfidence if settings.recipe == LowConfidence.name else LowConfidenceAll
+    climbing = {made.name: made for made in (LowConfidence, LowConfidenceAll, LowConfidenceFar)}
+    if settings.recipe in climbing:
+        made = climbing[settings.recipe]
         return made(means, warm=min(made.warm, settings.iterations // 4))
     others = _others(settings, data)
     return OutlierExposure(means, others.train if others else None)
