@@ -717,8 +717,8 @@ BUGS = (
     Bug(
         "padding of a fixed batch is taken for answers",
         "targets/onnx.py",
-        "for part in padded.split(rows)])[:n]",
-        "for part in padded.split(rows)])",
+        "for part in filled_up(batch, rows).split(rows)])[:n]",
+        "for part in filled_up(batch, rows).split(rows)])",
         "tests/test_onnx.py",
     ),
     Bug(

@@ -499,7 +499,10 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
             r"--preset of pixels-ascend: expected one of sign-momentum, adam, hide, nguyen-unreg",
         ),
         ({"by": "evolve", "preset": "nguyen-l2"}, "--preset of pixels-evolve: expected one of paper, released-code"),
-        ({"by": "squares", "preset": "paper"}, "--preset of pixels-squares: expected one of random-squares; got"),
+        (
+            {"by": "squares", "preset": "paper"},
+            "--preset of pixels-squares: expected one of random-squares, several-squares; got",
+        ),
         ({"by": "scatter", "start": "grey"}, "--start: expected no --start with --by scatter; .* ascend and squares"),
         ({"by": "ascend", "population": 10}, "--population: expected no --population with --by ascend; .* evolve and"),
         ({"by": "ascend", "batch": 0}, "--batch: expected a number of at least 1; got 0"),

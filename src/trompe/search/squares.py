@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 
@@ -24,15 +25,15 @@ class SquareSettings:
         halving: Steps of a turn after which a square covers half of that, then a third, a quarter, ...
         start: Where a turn begins; one of `STARTS`.
         generations: Steps of a turn unless told otherwise.
-        fill: Whether classes that are left get the looks of those that are there, each several squares a step: fewer
-            steps, where a step costs the same for one look as for the whole group.
+        fill: Whether classes that are left get the looks of those that are there.
     """
+
+    fill: ClassVar[bool] = False
 
     area: float = 0.3
     halving: int = 10
     start: Start = "uniform"
     generations: int = 1000
-    fill: bool = False
 
     def side(self, step: int, height: int, width: int) -> int:
         """Side of the squares of a step of a turn, in pixels, at least 1 and at most the image's shorter side."""
@@ -40,7 +41,14 @@ class SquareSettings:
         return max(1, min(height, width, round(math.sqrt(share * height * width))))
 
 
-SQUARES = {"random-squares": SquareSettings(), "several-squares": SquareSettings(fill=True)}
+@dataclass(frozen=True)
+class SeveralSquares(SquareSettings):
+    """Each class that is left gets several squares a step: fewer steps, where one costs the same for any looks."""
+
+    fill: ClassVar[bool] = True
+
+
+SQUARES = {"random-squares": SquareSettings(), "several-squares": SeveralSquares()}
 """Presets of `squares`."""
 
 
