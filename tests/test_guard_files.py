@@ -23,7 +23,7 @@ from trompe.guards.types import TYPES
 from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
 from trompe.targets import Declaration, TorchTarget, load_target, write_declaration
-from trompe.targets.guarded import Guarded
+from trompe.targets.guarded import Guarded, named
 from trompe.targets.load import bundled_targets
 from trompe.targets.preprocessing import PLAIN
 from trompe.targets.trained import read_samples
@@ -223,7 +223,7 @@ def test_the_command_fits_several_and_why_names_the_one_that_refuses_most(folder
 
 
 @pytest.fixture(scope="module")
-def abstaining(tmp_path_factory):
+def abstaining():
     """The bundled LeNet with an eleventh class, for none of these, that wins where nothing else does."""
     lenet = load_target("lenet-mnist")
     last = nn.Linear(500, 11)
@@ -250,7 +250,7 @@ class Centring(nn.Module):
 @pytest.mark.parametrize("kinds", [("neighbours",), ("class-kde",), ("certified",), ("margin", "neighbours")])
 def test_a_guard_of_trusted_images_stands_beside_a_class_for_none_of_these(kinds, samples, trusted, abstaining):
     """That class has no trusted images: the guard is fitted to the others, and whether it wins is the target's rule."""
-    assert verb.named(abstaining) == 10
+    assert named(abstaining) == 10
     outputs = [abstaining.judge(from_levels(part.images)) for part in (trusted.known, trusted.held)]
     told = replace(trusted, known_outputs=outputs[0], held_outputs=outputs[1])
     guard = fit_guard(kinds[0], told, kinds[1:])

@@ -155,21 +155,41 @@ class LowConfidence:
         return train
 
     def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
-        """Cross-entropy of the batch, and of the climbed noise against an even answer."""
+        """Cross-entropy of the batch, and of what was climbed against the answer that it should have."""
         if stream.step < self.warm:
             return nn.functional.cross_entropy(module(images), classes)
-        noise = mixed(_count(self.share, images), self.means, stream)
-        towards = stream.branch("towards").integers(len(noise), len(self.means))
+        starts, towards = self.starts(images, classes, stream)
         steps = int(stream.branch("steps").integers(1, self.steps + 1))
-        return _calm_beside(module, images, classes, climbed(module, noise, towards, steps), self.weight)
+        moved = climbed(module, starts, towards, steps, self.shares(len(starts), stream))
+        return self.cost(module, images, classes, starts, moved)
+
+    def starts(self, images: Images, classes: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
+        """Where each climb begins, and towards which class."""
+        del classes
+        noise = self.noise(images, stream)
+        return noise, stream.branch("towards").integers(len(noise), len(self.means))
+
+    def noise(self, images: Images, stream: Stream) -> Tensor:
+        """The nonsense that is climbed beside a batch."""
+        return mixed(_count(self.share, images), self.means, stream)
+
+    def shares(self, n: int, stream: Stream) -> Tensor | None:
+        """Of the inner attack's step that each of n images takes; None for all of it."""
+        del n, stream
+        return None
+
+    def cost(self, module: nn.Module, images: Images, classes: Tensor, starts: Tensor, moved: Tensor) -> Tensor:
+        """Of a batch, and of what was climbed from its starts."""
+        del starts
+        return _calm_beside(module, images, classes, moved, self.weight)
 
     def describe(self) -> dict[str, Any]:
         """Every number."""
-        return {"share": self.share, "weight": self.weight, "steps": self.steps, "warm": self.warm}
+        return {key: value for key, value in vars(self).items() if key != "means"}
 
 
 @dataclass(frozen=True, eq=False)
-class LowConfidenceAll:
+class LowConfidenceAll(LowConfidence):
     """As `LowConfidence`, beside natural images climbed towards other classes, further, and in steps of many sizes.
 
     What is climbed is noise of the seven kinds, noise of a few grey levels, and natural images of the batch, each
@@ -179,14 +199,10 @@ class LowConfidenceAll:
     Reference: Hein 2019; Stutz 2020.
 
     Attributes:
-        means: The mean image of each class.
-        share: Noise of the seven kinds for each image of the batch.
+        steps: Of the inner attack, at most.
         faint: Faint noise for each image of the batch.
         natural: Natural images of the batch that are climbed, of all.
-        weight: Of what they cost, beside the cross-entropy of the batch.
-        steps: Of the inner attack, at most.
         least: Share of the rule's step that the slowest takes; drawn evenly in its logarithm for each image.
-        warm: Iterations before it begins.
     """
 
     name: ClassVar[str] = "low-confidence-all"
@@ -195,53 +211,31 @@ class LowConfidenceAll:
         "differs: eight kinds of start, the whole range instead of a ball, a class drawn at random, and an even answer "
         "for natural images that were climbed, however far they came"
     )
-    none: ClassVar[bool] = False
-    means: Means
-    share: float = 0.25
+    steps: int = 20
     faint: float = 0.03
     natural: float = 0.15
-    weight: float = 1.0
-    steps: int = 20
     least: float = 0.1
-    warm: int = 500
-
-    def lesson(self, train: Split) -> Split:
-        """The training images."""
-        return train
-
-    def loss(self, module: nn.Module, images: Images, classes: Tensor, stream: Stream) -> Tensor:
-        """Cross-entropy of the batch, and of what was climbed against the answer that it should have."""
-        if stream.step < self.warm:
-            return nn.functional.cross_entropy(module(images), classes)
-        starts, towards = self.starts(images, classes, stream)
-        steps = int(stream.branch("steps").integers(1, self.steps + 1))
-        shares = self.least ** stream.branch("shares").uniform32(len(starts))
-        return self.cost(module, images, classes, starts, climbed(module, starts, towards, steps, shares))
 
     def starts(self, images: Images, classes: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
         """Where each climb begins, natural images last, and towards which class."""
-        faint = _count(self.faint, images)
-        own = stream.branch("own").uniform32(faint, 1, 1, 1)
-        noise = torch.cat([
-            mixed(_count(self.share, images), self.means, stream),
-            _FAINT * own * stream.branch("faint").uniform32(faint, *images.shape[1:]),
-        ])  # fmt: skip
+        noise, towards = super().starts(images, classes, stream)
         natural = _count(self.natural, images)
         other = 1 + stream.branch("other").integers(natural, len(self.means) - 1)
-        towards = stream.branch("towards").integers(len(noise), len(self.means))
         return (
             torch.cat([noise, images[:natural]]),
             torch.cat([towards, (classes[:natural] + other) % len(self.means)]),
         )
 
-    def cost(self, module: nn.Module, images: Images, classes: Tensor, starts: Tensor, moved: Tensor) -> Tensor:
-        """Of a batch, and of what was climbed from its starts, the last of them the first images of the batch."""
-        del starts
-        return _calm_beside(module, images, classes, moved, self.weight)
+    def noise(self, images: Images, stream: Stream) -> Tensor:
+        """The same, and faint noise after it."""
+        faint = _count(self.faint, images)
+        own = stream.branch("own").uniform32(faint, 1, 1, 1)
+        dim = _FAINT * own * stream.branch("faint").uniform32(faint, *images.shape[1:])
+        return torch.cat([super().noise(images, stream), dim])
 
-    def describe(self) -> dict[str, Any]:
-        """Every number."""
-        return {key: value for key, value in vars(self).items() if key != "means"}
+    def shares(self, n: int, stream: Stream) -> Tensor | None:
+        """Of each image one of its own."""
+        return self.least ** stream.branch("shares").uniform32(n)
 
 
 @dataclass(frozen=True, eq=False)

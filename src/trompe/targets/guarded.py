@@ -132,13 +132,18 @@ class Guarded:
         return hashlib.sha256(f"{self.target.fingerprint()} {self.guard.fingerprint()}".encode()).hexdigest()
 
 
+def named(target: Target) -> int:
+    """How many classes trusted images may be of: all but a last one for none of these, which has no images."""
+    return len(target.labels) - (target.labels[-1] == ready.declared_of(target).abstain)
+
+
 def with_none(slack: Tensor, target: Target) -> Tensor:
     """A guard's slack with a column of 0 for the target's last class, where that is for none of these and it has none.
 
     A guard of trusted images knows nothing of a class that has no images: whether that class wins is the target's rule.
     """
-    nothing = target.labels[-1] == ready.declared_of(target).abstain and slack.shape[1] == len(target.labels) - 1
-    return torch.cat([slack, slack.new_zeros(len(slack), 1)], 1) if nothing else slack
+    lacking = slack.shape[1] == named(target) < len(target.labels)
+    return torch.cat([slack, slack.new_zeros(len(slack), 1)], 1) if lacking else slack
 
 
 def guards_of(target: Target) -> tuple[Guard, ...]:

@@ -23,7 +23,7 @@ from trompe.guards.types import Stored
 from trompe.measure.statistics import Share, wilson
 from trompe.settings import GuardSettings
 from trompe.targets import Declaration, load_target
-from trompe.targets.guarded import with_none
+from trompe.targets.guarded import named, with_none
 from trompe.targets.ready import declared_of, prepared_of
 from trompe.verbs.keywords import keywords
 
@@ -164,11 +164,6 @@ def measure(guard: Guard, target: Target, images: Split) -> Measured:
         passed = passed & (outputs.slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0)
     right = won == images.classes
     return Measured(*(wilson(int(part.sum()), len(images)) for part in (~own, right, passed, passed & right)))
-
-
-def named(target: Target) -> int:
-    """How many classes trusted images may be of: all but a last one for none of these, which has no images."""
-    return len(target.labels) - (target.labels[-1] == declared_of(target).abstain)
 
 
 def said(target: Target, images: Split) -> Outputs:
