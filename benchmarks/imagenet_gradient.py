@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=None, help="classes attempted at a time")
+    parser.add_argument("--generations", type=int, default=None, help="steps of a class, at most")
     parser.add_argument("--time", default=None, help="at most, for example 15m")
     options = parser.parse_args()
     name = "efficientnet-lite0"
@@ -32,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         settings = FoolSettings(
             name, by="ascend", out=Path(scratch) / "run", seed=options.seed, threads=options.threads,
-            batch=options.batch, time=options.time,
+            batch=options.batch, time=options.time, generations=options.generations,
         )  # fmt: skip
         wall, processor = time.perf_counter(), time.process_time()
         with Session(Attempt.prepare(settings, target)) as session:

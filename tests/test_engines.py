@@ -18,7 +18,7 @@ from torch import nn
 import trompe
 from trompe.cli.main import main
 from trompe.core.errors import TargetError
-from trompe.core.numerics import level_odds, log_odds, quantise
+from trompe.core.numerics import class_log_odds, level_odds, log_odds, quantise
 from trompe.core.seeds import Stream
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Outputs
@@ -471,3 +471,24 @@ def test_without_a_word_a_network_is_judged_where_it_comes_from(tmp_path, tiny):
     assert (run.about.judge["engine"], run.about.judge["reference"]) == ("onnxruntime", "onnxruntime")
     assert "onnxruntime" in run.about.versions
     assert ImageSpec(3, 4, 4).describe() == run.about.target["spec"]
+
+
+def test_a_run_in_torch_over_large_images_has_a_batch_judged_and_climbed_by_each_thread():
+    """Catches answers or slopes of another batch's images, and an inner layer heard by two batches at once."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 55 * 55, 3)).eval()
+    target = TorchTarget("large", net, ImageSpec(3, 224, 224), tuple("abc"))
+    images, classes = noise(11, 3, 224, 224), torch.arange(11) % 3
+
+    def own(said, classes):
+        return class_log_odds(said.logits, classes)
+
+    one, two = search_judge(target, JudgeSettings(4, 1)), search_judge(target, JudgeSettings(4, 2))
+    assert (one.abreast, two.abreast) == (1, 2)
+    slow, fast = (judge.slope(images, own, classes) for judge in (one, two))
+    assert torch.equal(fast.outputs.logits, slow.outputs.logits)
+    assert torch.equal(fast.gradient, slow.gradient)
+    assert torch.equal(fast.outputs.logits, two.judge(images).logits)
+    heard = replace(target, declared=replace(target.declared, layer="2"))
+    assert search_judge(heard, JudgeSettings(4, 2)).abreast == 1
+    assert search_judge(make_tiny_target(), JudgeSettings(50, 2)).abreast == 1, "threads share small images"

@@ -131,8 +131,8 @@ def test_nothing_is_recorded_for_gradients_while_judging():
     assert not outputs.logits.requires_grad
 
 
-def mean_height(outputs: Outputs) -> torch.Tensor:
-    return class_log_odds(outputs.logits, torch.arange(len(outputs.logits)) % 4)
+def own_height(outputs: Outputs, classes: torch.Tensor) -> torch.Tensor:
+    return class_log_odds(outputs.logits, classes)
 
 
 def test_a_slope_comes_with_the_bits_of_the_judgement():
@@ -140,9 +140,10 @@ def test_a_slope_comes_with_the_bits_of_the_judgement():
     target = load_target("lenet-mnist")
     judge = Judge(target, JudgeSettings(batch=50))
     inputs = quantise(Stream(2, "judge", 0).uniform32(70, 1, 28, 28))
-    slope = judge.slope(inputs, mean_height)
+    classes = torch.arange(70) % 4
+    slope = judge.slope(inputs, own_height, classes)
     assert torch.equal(slope.outputs.logits, judge.judge(inputs).logits)
-    assert torch.equal(slope.height, mean_height(slope.outputs))
+    assert torch.equal(slope.height, own_height(slope.outputs, classes))
     assert not slope.outputs.logits.requires_grad
     assert not inputs.requires_grad
 
@@ -150,7 +151,7 @@ def test_a_slope_comes_with_the_bits_of_the_judgement():
 def test_the_slope_of_a_linear_target_is_its_weights(tiny):
     """By hand: d odds_c / dx = w_c - sum of the other weights, each by its share among the others."""
     inputs = quantise(Stream(3, "judge", 0).uniform32(7, 1, 6, 6))
-    slope = Judge(tiny, JudgeSettings(batch=4)).slope(inputs, mean_height)
+    slope = Judge(tiny, JudgeSettings(batch=4)).slope(inputs, own_height, torch.arange(7) % 4)
     logits, weight = slope.outputs.logits.double(), tiny.module[1].weight.double()
     for row in range(7):
         own = row % 4

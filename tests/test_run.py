@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load as load_arrays
+from torch import nn
 
 from trompe.core.errors import RunError
 from trompe.core.numerics import level_odds, to_levels
@@ -35,6 +36,7 @@ from trompe.run.results import results, write_results
 from trompe.run.schema import DATABASE
 from trompe.search import Archive, Contest, Judge, JudgeSettings, evolve
 from trompe.settings import FoolSettings
+from trompe.targets import TorchTarget
 from trompe.verbs.fool import Attempt, Session, fool_with
 
 LEVELS = (0.5, 0.9, 0.99, 0.9999)
@@ -233,6 +235,26 @@ def test_networks_go_on_in_the_room_they_had(stop, tiny, tmp_path):
             pass
         cut = session.finish()
     assert cut.digest() == fool_with(replace(settings, out=tmp_path / "whole"), tiny).digest()
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_large_genomes_that_nobody_goes_on_from_are_left_out_and_the_run_resumes(stop, tmp_path):
+    """Gradient ascent rewrote four bytes a pixel and class, step after step, which cost as much as the network."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.AvgPool2d(10), nn.Flatten(), nn.Linear(3 * 8 * 13, 4)).eval()
+    target = TorchTarget("wide", net, ImageSpec(3, 80, 130), tuple("abcd"))
+    settings = FoolSettings("wide", by="ascend", batch=3, confidence=None, generations=3, out=tmp_path / "cut")
+    with Session(Attempt.prepare(settings, target)) as session:
+        for step in session:
+            if step.number == stop:
+                break
+    assert {blob for (blob,) in rows(tmp_path / "cut", "SELECT genome FROM current")} == {b""}
+    with Session(Attempt.prepare(replace(settings, resume=True), target)) as session:
+        steps = [step.number for step in session]
+        cut = session.finish()
+    assert steps[0] == stop + 1
+    whole = fool_with(replace(settings, out=tmp_path / "whole"), target)
+    assert cut.digest() == whole.digest()
 
 
 def test_a_run_opens_while_it_is_being_written(tiny, tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from safetensors import numpy as safetensors
 from torch import Tensor
 
 GENOME_LIMIT = 64 * 1024
-"""A winner's genome is kept for good up to this many bytes; the current elites' always are."""
+"""A winner's genome is kept for good up to this many bytes; the current elites' always are, but where a search never
+goes on from them."""
 PICTURE_SIDE = 64
 """The small picture stored of every winner has at most so many pixels a side."""
 _SMALL = 4096

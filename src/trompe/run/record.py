@@ -82,7 +82,12 @@ class Recorder:
         self._held: list[Held] = []
         self._room = HELD_VALUES
         self._opinions: dict[int, Opinion] = {}  # by search
+        self._spared: set[int] = set()
         self._logging = False
+
+    def spare(self, search: int) -> None:
+        """Leave out what this search never goes on from: occupants' genomes, where they are large."""
+        self._spared.add(search)
 
     def consult(self, search: int, opinion: Opinion) -> None:
         """Take what this search says of images for another engine's word; the reference is asked by `tell`."""
@@ -161,7 +166,7 @@ class Recorder:
         rows = ask(
             "SELECT niche, candidate, value, genome FROM current WHERE search = ? ORDER BY niche", (search,)
         ).fetchall()
-        genomes = {niche: genome_type.from_arrays(unpack_arrays(blob)) for niche, _, _, blob in rows}
+        genomes = {niche: genome_type.from_arrays(unpack_arrays(blob)) for niche, _, _, blob in rows if blob}
         for niche, candidate, value, _ in rows:
             elites.ids[niche], elites.value[niche] = candidate, value
         if genomes:
@@ -283,7 +288,7 @@ class Recorder:
 
     def _put(self, search: int, held: Sequence[Held]) -> None:
         steps, put = [each.step for each in held], self._connection.executemany
-        packed, takeovers = Packed.of(steps), takeover_rows(search, steps)
+        packed, takeovers = Packed.of(steps, spared=search in self._spared), takeover_rows(search, steps)
         put("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [each.row for each in held])
         put("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?)", candidate_rows(search, steps, packed))
         put("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeovers)

@@ -26,7 +26,7 @@ class Packed:
 
     Attributes:
         ids: Of the winners, in the order of their steps.
-        genomes: Of each.
+        genomes: Of each; empty where it is spared.
         inputs: Of each, as it was judged.
         pictures: Of each, small.
     """
@@ -37,8 +37,13 @@ class Packed:
     pictures: list[bytes]
 
     @classmethod
-    def of(cls, steps: Sequence[Step[Any]]) -> Self:
-        """Packed together: most of the time for a small image would go into calls, not into bytes."""
+    def of(cls, steps: Sequence[Step[Any]], *, spared: bool = False) -> Self:
+        """Packed together: most of the time for a small image would go into calls, not into bytes.
+
+        Args:
+            steps: Of one search.
+            spared: Whether genomes above the limit are left out.
+        """
         winners = [step.wins.winners for step in steps if len(step.wins.niche)]
         if not winners:
             return cls([], [], [], [])
@@ -46,18 +51,21 @@ class Packed:
         inputs, small = _pack(levels), picture(levels)
         pictures = inputs if small is levels else _pack(small)
         ids = _joined([each.ids for each in winners]).tolist()
-        return cls(ids, _pack_genomes([each.genomes.to_arrays() for each in winners]), inputs, pictures)
+        return cls(ids, _pack_genomes([each.genomes.to_arrays() for each in winners], spared=spared), inputs, pictures)
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
-def _pack_genomes(genomes: Sequence[Mapping[str, Tensor]]) -> list[bytes]:
+def _pack_genomes(genomes: Sequence[Mapping[str, Tensor]], *, spared: bool) -> list[bytes]:
     """Each genome as `pack_rows` has it, those of one form together; networks have more room in later steps."""
     packed = []
     for _, same in groupby(genomes, key=_form):
         parts = list(same)
+        if spared and sum(values[0].nbytes for values in parts[0].values()) > GENOME_LIMIT:
+            packed += [b""] * sum(len(next(iter(part.values()))) for part in parts)
+            continue
         joined = {name: _joined([part[name] for part in parts]) for name in parts[0]}
         packed += pack_rows(joined, len(next(iter(joined.values()))))
     return packed
@@ -77,7 +85,7 @@ def _pack(levels: Tensor) -> list[bytes]:
 
 def candidate_rows(search: int, steps: Sequence[Step[Any]], packed: Packed) -> list[Row]:
     """Every winning candidate of these steps once; its genome only up to the limit."""
-    genomes = [blob if len(blob) <= GENOME_LIMIT else None for blob in packed.genomes]
+    genomes = [blob if 0 < len(blob) <= GENOME_LIMIT else None for blob in packed.genomes]
     came = [(step.number, parent, mate) for step in steps for parent, mate in step.wins.winners.parents.tolist()]
     return [
         (search, candidate, *origin, genome, small)
@@ -96,7 +104,7 @@ def takeover_rows(search: int, steps: Sequence[Step[Any]]) -> list[Row]:
 
 
 def current_rows(takeovers: Sequence[Row], packed: Packed, *, counts: bool) -> list[Row]:
-    """The new occupants, with full genome and judged bytes; `counts` where the reference itself was asked.
+    """The new occupants, with their genomes as packed and judged bytes; `counts` where the reference itself was asked.
 
     Args:
         takeovers: From `takeover_rows`; only the last of each niche is still there.

@@ -125,10 +125,10 @@ class _Way(Generic[G]):
         classes = torch.tensor(self.contest.niches.columns)[turn.niches[members]]
         link: Link = self.contest.judge.target.link
 
-        def height(outputs: Outputs) -> Tensor:
-            return self.rule.height(outputs, classes, link)
+        def height(outputs: Outputs, own: Rows) -> Tensor:
+            return self.rule.height(outputs, own, link)
 
-        slope = self.contest.judge.slope(candidates.inputs, height)
+        slope = self.contest.judge.slope(candidates.inputs, height, classes)
         if isinstance(self.rule, Hide):
             away = closeness_slope(candidates.inputs, classes, self.contest.material)
             slope = replace(slope, gradient=self.rule.combine(slope.gradient, away))

@@ -3,7 +3,7 @@
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ from trompe.core.errors import Notice, TargetError
 from trompe.core.numerics import filled_up, from_levels
 from trompe.core.types import Images, Outputs, Target
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 REMOTE = "remote"
@@ -97,7 +98,8 @@ class Judge:
     Attributes:
         target: The classifier.
         settings: How it is asked.
-        abreast: Batches that are computed at the same time, each in a thread of Python's own; the bits are the same.
+        abreast: Batches that are computed at the same time, each in a thread of Python's own. Where more than one,
+            each is computed by one thread of torch, whatever the settings say; the bits are those of one after another.
         room: What has become of its batches.
     """
 
@@ -112,41 +114,64 @@ class Judge:
         Raises:
             TargetError: The answers have the wrong shape or are not numbers.
         """
-        with torch.inference_mode(), with_threads(self.settings.threads):
-            batches = inputs.split(self.settings.batch)
-            if self.abreast == 1 or len(batches) < 2:
+        with torch.inference_mode(), with_threads(self._threads):
+            if self.abreast == 1:
                 return self._answers(inputs)
-            with ThreadPoolExecutor(self.abreast, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                return Outputs.join(list(pool.map(self._alone, batches)))
+            return Outputs.join(self._each(self._alone, inputs.split(self.settings.batch)))
 
     def _alone(self, batch: Images) -> Outputs:
         with torch.inference_mode():  # which is a matter of each thread
             return self._answers(batch)
 
-    def slope(self, inputs: Images, height: Callable[[Outputs], Tensor]) -> "Slope":
+    def _each(self, make: Callable[[S], T], parts: Sequence[S]) -> list[T]:
+        """What is made of each part, as many at the same time as are computed abreast."""
+        if self.abreast == 1 or len(parts) < 2:
+            return [make(part) for part in parts]
+        with ThreadPoolExecutor(self.abreast, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(make, parts))
+
+    @property
+    def _threads(self) -> int:
+        """Of torch, that compute one batch."""
+        return 1 if self.abreast > 1 else self.settings.threads
+
+    def slope(self, inputs: Images, height: Callable[..., Tensor], *given: Tensor) -> "Slope":
         """What the target says of each input, and which way is up there.
 
         The answers have the bits that `judge` gives: the same forward pass, once, with its gradient recorded. (That a
-        module computes the same with a gradient and without is tested, not assumed.)
+        module computes the same with a gradient and without is tested, not assumed.) Each batch is gone back through
+        at once, so that no more of them are remembered than are computed abreast.
 
         Args:
             inputs: What is judged, on the 8-bit grid.
-            height: The number to be climbed, of each row of the answers, shape (n,).
+            height: The number to be climbed, of each row of the answers, shape (n,); is called with the answers to a
+                batch, and what is given of its rows.
+            given: What `height` needs to know of each row.
 
         Raises:
             TargetError: The answers cannot be judged, or have no gradient, or one that is not a number.
         """
-        with torch.inference_mode(mode=False), torch.enable_grad(), with_threads(self.settings.threads):
-            leaf = inputs.detach().clone().requires_grad_()
+        with torch.inference_mode(mode=False), with_threads(self._threads):
+            values = (inputs.detach().clone(), *given)
+            parts = zip(*(each.split(self.settings.batch) for each in values), strict=True)
+            found = self._each(lambda part: self._climbed(part[0], height, part[1:]), list(parts))
+        gradient = torch.cat([slope.gradient for slope in found])
+        if not bool(torch.isfinite(gradient).all()):
+            raise _no_gradient(self.target, "a gradient that is not a number")
+        heights = torch.cat([slope.height for slope in found])
+        return Slope(Outputs.join([slope.outputs for slope in found]), heights, gradient)
+
+    def _climbed(self, batch: Images, height: Callable[..., Tensor], given: Sequence[Tensor]) -> Slope:
+        """The slope of one batch; may be asked for in a thread of its own."""
+        with torch.enable_grad():
+            leaf = batch.clone().requires_grad_()
             outputs = self._answers(leaf)
-            heights = height(outputs)
+            heights = height(outputs, *given)
             if not heights.requires_grad:
                 raise _no_gradient(self.target, "answers that no gradient can be taken of")
             (gradient,) = torch.autograd.grad(heights.sum(), leaf, allow_unused=True)
         if gradient is None:
             raise _no_gradient(self.target, "answers whose gradient does not reach the inputs")
-        if not bool(torch.isfinite(gradient).all()):
-            raise _no_gradient(self.target, "a gradient that is not a number")
         return Slope(outputs.detach(), heights.detach(), gradient)
 
     def check_slope(self) -> None:

@@ -271,6 +271,8 @@ class Session:
                 self._done.add(number)
 
     def _steps(self, search: int, attempt: Attempt) -> Iterator[Step[Any]]:
+        if attempt.settings.by == "ascend":  # which begins its turns at starts, not at occupants
+            self._recorder.spare(search)
         opened = self._recorder.reopen(search, attempt.encoding.genome_type)
         archive, tally = self._placed(search, attempt, opened.archive), opened.tally
         self._recorder.mark(search, "running", "")

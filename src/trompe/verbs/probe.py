@@ -57,17 +57,15 @@ def _flat(target: Target, settings: JudgeSettings, images: Images) -> Iterator[s
     """Whether the slope that ascent would follow, for the class that is bid for most, is exactly 0."""
     judge, rule = Judge(target, settings), RULES["sign-momentum"]
     best = bid_value(judge.judge(images), target.link).argmax(1)
-    rows = 0
-    for part, classes in zip(images.split(settings.batch), best.split(settings.batch), strict=True):
 
-        def height(outputs: Outputs, classes: Tensor = classes) -> Tensor:
-            return rule.height(outputs, classes, target.link)
+    def height(outputs: Outputs, classes: Tensor) -> Tensor:
+        return rule.height(outputs, classes, target.link)
 
-        try:
-            slope = judge.slope(part, height)
-        except TargetError as failure:
-            yield f"no gradient: {failure.got}"
-            return
-        rows += int((slope.gradient == 0.0).flatten(1).all(1).sum())
+    try:
+        slope = judge.slope(images, height, best)
+    except TargetError as failure:
+        yield f"no gradient: {failure.got}"
+        return
+    rows = int((slope.gradient == 0.0).flatten(1).all(1).sum())
     if rows > _FLAT * len(images):
         yield f"masked gradients suspected: the slope is exactly 0 at {rows} of {len(images)} images of every start"
