@@ -138,9 +138,9 @@ def attacked(name: str, given: Defence, portfolio: str, options: argparse.Namesp
 
 
 def plain_of(name: str) -> str | None:
-    """The network that images are transferred from to a hardened one; behind a guard it is the same without it."""
-    data, recipe, kind = name.split("/")
-    return BUNDLED[data, 0] if kind == "none" and recipe != "plain" else None
+    """The network that images are transferred from to a hardened one, which alone is certain of too little."""
+    data, recipe, _ = name.split("/")
+    return None if recipe == "plain" else BUNDLED[data, 0]
 
 
 def place(name: str, portfolio: str, models: int, work: Path) -> Path:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +16,9 @@ from trompe.core.specs import ImageSpec
 from trompe.core.tokens import spec_from
 from trompe.measure.trials import Key, Measured, Range
 from trompe.run.about import NOT_MEASURED, NOT_SET, RESULTS_VERSION
-from trompe.run.read import ClassRecord, Run
+from trompe.run.read import ClassRecord, Kept, Run
 from trompe.run.reads import READERS, WHICH, Reads, reads_of, say_range
+from trompe.run.rows import PACKERS
 from trompe.run.survived import counted
 from trompe.run.trust import first_line
 
@@ -40,13 +42,15 @@ def write_images(run: Run) -> None:
         RunError: The folder cannot be written.
     """
     spec, maker, target = read_spec(run), run.about.versions["trompe"], run.about.target["name"]
-    with _writing(run.folder):
-        for record in run.classes:
-            for kept in record.kept():
-                path = run.folder / kept.file
-                path.parent.mkdir(parents=True, exist_ok=True)
-                note = f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph"
-                spec.write(path, kept.levels, note)
+
+    def write(kept: Kept) -> None:
+        path = run.folder / kept.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note = f"trompe {maker}: made to be labelled {kept.label} by {target}; not a photograph"
+        spec.write(path, kept.levels, note)
+
+    with _writing(run.folder), ThreadPoolExecutor(PACKERS) as pool:  # compressing takes most of it
+        list(pool.map(write, [kept for record in run.classes for kept in record.kept()]))
 
 
 def write_results(run: Run) -> None:

@@ -17,7 +17,8 @@ Row = tuple[Any, ...]
 
 _LARGE = 16_384
 """Values of an image from which on compressing it is worth a thread."""
-_THREADS = 2
+PACKERS = 2
+"""Threads that compress."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _pack(levels: Tensor) -> list[bytes]:
     """Each image as `pack_levels` has it; large ones by several threads, since compressing them takes milliseconds."""
     if len(levels) < 2 or levels[0].numel() < _LARGE:
         return pack_images(levels)
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(PACKERS) as pool:
         return list(pool.map(pack_levels, levels))
 
 
