@@ -32,6 +32,7 @@ from trompe.experiments.verdicts import judge, settle
 from trompe.hardening import (
     KINDS,
     NONE,
+    Halfway,
     Keep,
     Loop,
     LowConfidence,
@@ -59,6 +60,7 @@ from trompe.settings import GuardKind, HardenSettings
 from trompe.targets.architectures import build
 from trompe.targets.trained import read_card
 from trompe.targets.training import Recipe as Schedule
+from trompe.verbs.harden import hardening
 
 DATA = bars()
 SHORT = Schedule(iterations=120, batch=32, rate=0.05)
@@ -381,6 +383,35 @@ def test_a_loop_that_was_broken_off_goes_on_to_the_same_bits(tmp_path):
     assert all(same(one, other) for one, other in zip(again, whole(), strict=True))
     read = list(rounds(DATA, LOOP, 5, Keep.open(tmp_path, LOOP.describe(), resume=True)))
     assert all(same(one, other) for one, other in zip(read, whole(), strict=True))
+
+
+@pytest.mark.parametrize("recipe", ["low-confidence-all", "outlier-exposure"])
+def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(Halfway, "seconds", 0.0)
+    whole_one = trompe.harden(**options(tmp_path, "whole", recipe))
+    begun = hardening(HardenSettings(**options(tmp_path, "cut", recipe)))
+    assert [next(begun).done for _ in range(7)][-1] == 7
+    begun.close()
+    with pytest.raises(RunError, match="Go on with --resume"):
+        trompe.harden(**options(tmp_path, "cut", recipe))
+    with pytest.raises(RunError, match="other values of seed"):
+        trompe.harden(**{**options(tmp_path, "cut", recipe), "seed": 9}, resume=True)
+    rest = hardening(HardenSettings(**options(tmp_path, "cut", recipe), resume=True))
+    assert next(rest).done == 8
+    cut = trompe.harden(**options(tmp_path, "cut", recipe), resume=True)
+    assert cut.target().fingerprint() == whole_one.target().fingerprint()
+    left = sorted(path.name for path in (tmp_path / "cut").iterdir())
+    assert left == sorted(path.name for path in (tmp_path / "whole").iterdir())
+
+
+def test_a_damaged_half_of_a_training_is_one_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(Halfway, "seconds", 0.0)
+    begun = hardening(HardenSettings(**options(tmp_path, "cut", "low-confidence")))
+    next(begun)
+    begun.close()
+    (tmp_path / "cut" / "halfway.safetensors").write_bytes(b"half of it")
+    with pytest.raises(RunError, match=r"a training halfway; got .*Delete the file; it begins again"):
+        trompe.harden(**options(tmp_path, "cut", "low-confidence"), resume=True)
 
 
 def test_another_seed_is_another_loop():

@@ -505,7 +505,8 @@ class HardenSettings:
     out: Path
     """Folder to write: weights, card, a hundred test images; of negative-class also every round."""
     resume: bool = False
-    """Of negative-class: go on after the last round that was finished; the settings must be the same."""
+    """Go on where it was interrupted: of negative-class after the last round that was finished, otherwise a few seconds
+    before; the settings must be the same."""
 
 
 @dataclass(frozen=True)

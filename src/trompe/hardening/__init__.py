@@ -4,7 +4,7 @@ from trompe.hardening import negative_class
 from trompe.hardening.evolved import Fooling, Siege, besiege
 from trompe.hardening.found import found_images
 from trompe.hardening.hardened import Hardened, save_hardened
-from trompe.hardening.kept import Keep
+from trompe.hardening.kept import Halfway, Keep
 from trompe.hardening.negative_class import Loop, Progress, Round
 from trompe.hardening.networks import NONE, Counts, as_target, count, new_network, train_by
 from trompe.hardening.outliers import KINDS, class_means, drawn, mixed
@@ -23,6 +23,7 @@ __all__ = [
     "NONE",
     "Counts",
     "Fooling",
+    "Halfway",
     "Hardened",
     "Keep",
     "Loop",

@@ -1,14 +1,17 @@
-"""The rounds of a loop on disk: each a folder that is there whole or not at all."""
+"""What an interrupted hardening goes on from: rounds, each a whole folder or none, or where one training stood."""
 
 import json
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
 from trompe.core.errors import RunError
 from trompe.hardening.evolved import Fooling
@@ -16,6 +19,8 @@ from trompe.targets.architectures import Centred
 
 SETTINGS, ROUNDS = "harden.json", "rounds"
 _WEIGHTS, _IMAGES = "model.safetensors", "attack.safetensors"
+_HALFWAY = "halfway.safetensors"
+_OF_MODULE, _OF_OPTIMISER, _DONE, _MOMENTUM = "module.", "optimiser.", "done", "momentum_buffer"
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,8 @@ class Keep:
         Raises:
             RunError: Rounds are there and are not to be gone on with, or were begun otherwise.
         """
-        path = folder / SETTINGS
-        wanted = json.loads(json.dumps(wanted))
-        if path.exists():
-            _check(path, wanted, resume=resume)
-        else:
-            (folder / ROUNDS).mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        _begin(folder, wanted, resume=resume)
+        (folder / ROUNDS).mkdir(exist_ok=True)
         return cls(folder)
 
     def write(self, number: int, module: Centred, attack: Fooling) -> None:
@@ -85,6 +85,86 @@ class Keep:
 
     def _folder(self, number: int) -> Path:
         return self.folder / ROUNDS / f"{number:03d}"
+
+
+@dataclass(eq=False)
+class Halfway:
+    """Where a single training stood, in one file that is replaced every few seconds; a `Bookmark`.
+
+    Attributes:
+        seconds: Between two times it is written.
+        folder: Where the file is.
+    """
+
+    seconds: ClassVar[float] = 10.0
+    folder: Path
+    _written: float = field(default_factory=time.monotonic, init=False)
+
+    @classmethod
+    def open(cls, folder: Path, wanted: dict[str, Any], *, resume: bool) -> Self:
+        """The training in a folder; begun anew where there is none.
+
+        Args:
+            folder: Which; made where it is not there.
+            wanted: Everything that decides what the training will be, JSON-ready.
+            resume: Whether one may have been begun there.
+
+        Raises:
+            RunError: One was begun and is not to be gone on with, or was begun otherwise.
+        """
+        _begin(folder, wanted, resume=resume)
+        return cls(folder)
+
+    def restore(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+        """Bring module and optimiser to where they were written.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        path = self.folder / _HALFWAY
+        if not path.exists():
+            return 0
+        try:
+            there = load_file(path)
+            module.load_state_dict({name: there[f"{_OF_MODULE}{name}"] for name in module.state_dict()})
+            for number, value in enumerate(_values(optimiser)):
+                momentum = torch.empty_like(value).copy_(there[f"{_OF_OPTIMISER}{number}"])
+                optimiser.state[value][_MOMENTUM] = momentum
+            return int(there[_DONE])
+        except (OSError, SafetensorError, RuntimeError, KeyError) as cause:
+            raise RunError(
+                expected="a training halfway", got=str(cause), where=str(path), do="Delete the file; it begins again."
+            ) from cause
+
+    def keep(self, done: int, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Write where both are, unless they were written a moment ago."""
+        if time.monotonic() - self._written < self.seconds:
+            return
+        tensors = {f"{_OF_MODULE}{name}": value for name, value in module.state_dict().items()}
+        momenta = [optimiser.state[value][_MOMENTUM] for value in _values(optimiser)]
+        tensors |= {f"{_OF_OPTIMISER}{number}": value for number, value in enumerate(momenta)}
+        part = self.folder / f".{_HALFWAY}.part"
+        part.write_bytes(save({_DONE: torch.tensor(done), **{key: each.contiguous() for key, each in tensors.items()}}))
+        part.replace(self.folder / _HALFWAY)
+        self._written = time.monotonic()
+
+    def done(self) -> None:
+        """Leave nothing of it behind."""
+        for name in (_HALFWAY, SETTINGS):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+def _values(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+    return [value for group in optimiser.param_groups for value in group["params"] if value.requires_grad]
+
+
+def _begin(folder: Path, wanted: dict[str, Any], *, resume: bool) -> None:
+    path, wanted = folder / SETTINGS, json.loads(json.dumps(wanted))
+    if path.exists():
+        _check(path, wanted, resume=resume)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
 
 
 def _check(path: Path, wanted: dict[str, Any], *, resume: bool) -> None:

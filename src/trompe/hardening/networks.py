@@ -16,8 +16,8 @@ from trompe.hardening.recipes import Recipe
 from trompe.targets import Declaration, TorchTarget
 from trompe.targets.architectures import ARCHITECTURES, Centred, build
 from trompe.targets.preprocessing import PLAIN
+from trompe.targets.training import Bookmark, fit
 from trompe.targets.training import Recipe as Schedule
-from trompe.targets.training import fit
 
 NONE = "none of these"
 """Label of the class for what belongs to no class."""
@@ -45,9 +45,10 @@ def new_network(data: Dataset, architecture: str, seed: int, *, none: bool = Fal
     return Centred(net, mean)
 
 
-def train_by(
-    module: nn.Module, data: Dataset, recipe: Recipe, schedule: Schedule, stream: Stream
-) -> Iterator[tuple[int, float]]:
+def train_by(  # noqa: PLR0913  one for each thing that a training is made of
+    module: nn.Module, data: Dataset, recipe: Recipe, schedule: Schedule, stream: Stream,
+    bookmark: Bookmark | None = None,
+) -> Iterator[tuple[int, float]]:  # fmt: skip
     """Train a network in place by a recipe.
 
     Args:
@@ -56,6 +57,7 @@ def train_by(
         recipe: What is added to them, and what they cost.
         schedule: Rates, batch, iterations.
         stream: Of this training.
+        bookmark: Where it goes on from.
 
     Yields:
         Iterations done and the loss of the last one, after each.
@@ -65,7 +67,7 @@ def train_by(
     def loss(module: nn.Module, images: Tensor, classes: Tensor, iteration: int) -> Tensor:
         return recipe.loss(module, images, classes, Stream(stream.seed, f"{stream.purpose}/loss", iteration))
 
-    yield from fit(module, recipe.lesson(data.train), schedule, seed, loss)
+    yield from fit(module, recipe.lesson(data.train), schedule, seed, loss, bookmark)
 
 
 def as_target(name: str, module: nn.Module, data: Dataset, *, none: bool, abstains: bool = True) -> TorchTarget:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,13 +46,27 @@ def cross_entropy(module: nn.Module, images: Tensor, classes: Tensor, iteration:
     return nn.functional.cross_entropy(module(images), classes)
 
 
-def fit(
-    module: nn.Module, data: Split, recipe: Recipe, seed: int, loss: Loss = cross_entropy
-) -> Iterator[tuple[int, float]]:
+class Bookmark(Protocol):
+    """Where an interrupted training is taken up again."""
+
+    def restore(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+        """Bring both to where they were kept; how many iterations that was after, 0 where nothing was."""
+        ...
+
+    def keep(self, done: int, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Is told after each iteration, and keeps what it likes."""
+        ...
+
+
+def fit(  # noqa: PLR0913  one for each thing that a training is made of
+    module: nn.Module, data: Split, recipe: Recipe, seed: int, loss: Loss = cross_entropy,
+    bookmark: Bookmark | None = None,
+) -> Iterator[tuple[int, float]]:  # fmt: skip
     """Train a module in place, iteration by iteration.
 
     The data are passed through in a new order each epoch; the same seed gives the same orders. Differs from Caffe,
-    which passes through one order again and again.
+    which passes through one order again and again. From a bookmark on, iterations are what they would have been, but
+    where a module draws random numbers of its own.
 
     Yields:
         Iterations done and the loss of the last one, after each.
@@ -59,14 +75,19 @@ def fit(
     biases = [value for value in module.parameters() if value.ndim == 1]
     groups = [{"params": weights, "lr": recipe.rate}, {"params": biases, "lr": 2 * recipe.rate}]
     optimiser = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: (1 + recipe.gamma * i) ** -recipe.power)
+    rates = [group["lr"] for group in groups]
+    done = bookmark.restore(module, optimiser) if bookmark else 0
     module.train()
-    for iteration, rows in zip(range(recipe.iterations), batches(len(data), recipe.batch, seed), strict=False):
+    every = zip(range(recipe.iterations), batches(len(data), recipe.batch, seed), strict=False)
+    for iteration, rows in islice(every, done, None):
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * (1 + recipe.gamma * iteration) ** -recipe.power
         height = loss(module, from_levels(data.images[rows]), data.classes[rows], iteration)
         optimiser.zero_grad(set_to_none=True)
         height.backward()
         optimiser.step()
-        schedule.step()
+        if bookmark:
+            bookmark.keep(iteration + 1, module, optimiser)
         yield iteration + 1, height.item()
     module.eval()
 

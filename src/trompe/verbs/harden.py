@@ -10,6 +10,7 @@ from trompe.core.seeds import Stream
 from trompe.data import NAMES, Dataset
 from trompe.data.labelled import load_any
 from trompe.hardening import (
+    Halfway,
     Hardened,
     Keep,
     Loop,
@@ -58,15 +59,26 @@ def hardening(settings: HardenSettings) -> Generator[Progress, None, Hardened]:
     data = load_any(settings.data, settings.shape)
     schedule = Schedule(iterations=settings.iterations)
     check_folder(settings.out)
+    halfway: Halfway | None = None
     if settings.recipe == "negative-class":
         module, recipe, more = yield from _rounds(settings, data, schedule)
     else:
         recipe, more = _recipe(settings, data), {}
-        module = yield from _once(settings, data, recipe, schedule)
-    return save_hardened(
+        halfway = Halfway.open(settings.out, _wanted(settings), resume=settings.resume)
+        module = yield from _once(settings, data, recipe, schedule, halfway)
+    made = save_hardened(
         settings.out, module, data, recipe, schedule,
         architecture=settings.architecture, seed=settings.seed, command=_command(settings), more=more,
     )  # fmt: skip
+    if halfway:
+        halfway.done()
+    return made
+
+
+def _wanted(settings: HardenSettings) -> dict[str, Any]:
+    """Everything that decides what a training will be, JSON-ready."""
+    items = {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in _NOT_STORED}
+    return {name: [str(each) for each in value] if isinstance(value, tuple) else value for name, value in items.items()}
 
 
 def loop_of(settings: HardenSettings, data: Dataset) -> Loop:
@@ -148,11 +160,11 @@ def _others(settings: HardenSettings, data: Dataset) -> Dataset | None:
 
 
 def _once(
-    settings: HardenSettings, data: Dataset, recipe: Recipe, schedule: Schedule
+    settings: HardenSettings, data: Dataset, recipe: Recipe, schedule: Schedule, halfway: Halfway
 ) -> Generator[Progress, None, Centred]:
     module = new_network(data, settings.architecture, settings.seed, none=recipe.none)
     stream = Stream(settings.seed, f"harden/{recipe.name}", 0)
-    for done, loss in train_by(module, data, recipe, schedule, stream):
+    for done, loss in train_by(module, data, recipe, schedule, stream, halfway):
         yield Progress(done, schedule.iterations, f"loss {loss:.4f}")
     return module
 
@@ -197,8 +209,8 @@ def _command(settings: HardenSettings) -> str:
 def harden(settings: HardenSettings) -> Hardened:
     """Train a classifier that is harder to make certain about nonsense, and write it as a target folder.
 
-    Takes the fields of `HardenSettings`; see `hardening` for progress. Rounds that were finished before an
-    interruption stay and can be resumed.
+    Takes the fields of `HardenSettings`; see `hardening` for progress. What was done before an
+    interruption stays and can be resumed: finished rounds, or where the training stood a few seconds before.
 
     Returns:
         The network, its card, and what it says of natural test images.
