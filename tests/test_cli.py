@@ -316,6 +316,11 @@ def test_every_command_is_in_the_overview_under_its_group():
     assert main(["--version"]) == 0
 
 
+def test_the_package_can_be_run_as_a_module():
+    words = [sys.executable, "-m", "trompe", "--version"]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.startswith("trompe ")
+
+
 def test_nothing_is_written_outside_the_run_folder(tmp_path):
     home, here, out = tmp_path / "home", tmp_path / "here", tmp_path / "run"
     home.mkdir()
