@@ -83,7 +83,7 @@ def network(data: str, recipe: str, seed: int, work: Path, iterations: int) -> t
         told = "".join(f" --{key} {value}" for key, value in more.items())
         command = f"trompe harden --recipe {recipe} --data {data} --seed {seed} --iterations {iterations}{told}"
         if not (folder / "card.json").exists():
-            trompe.harden(recipe=recipe, data=data, seed=seed, iterations=iterations, out=folder, **more)
+            trompe.harden(recipe=recipe, data=data, seed=seed, iterations=iterations, out=folder, resume=True, **more)
     return str(folder), f"{command} --out {folder.name}"
 
 

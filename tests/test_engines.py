@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -483,12 +483,15 @@ def test_a_run_in_torch_over_large_images_has_a_batch_judged_and_climbed_by_each
     def own(said, classes):
         return class_log_odds(said.logits, classes)
 
-    one, two = search_judge(target, JudgeSettings(4, 1)), search_judge(target, JudgeSettings(4, 2))
+    one, two = search_judge(target, JudgeSettings(4)), search_judge(target, JudgeSettings(4, 2, abreast=2))
     assert (one.abreast, two.abreast) == (1, 2)
     slow, fast = (judge.slope(images, own, classes) for judge in (one, two))
     assert torch.equal(fast.outputs.logits, slow.outputs.logits)
     assert torch.equal(fast.gradient, slow.gradient)
     assert torch.equal(fast.outputs.logits, two.judge(images).logits)
-    heard = replace(target, declared=replace(target.declared, layer="2"))
-    assert search_judge(heard, JudgeSettings(4, 2)).abreast == 1
-    assert search_judge(make_tiny_target(), JudgeSettings(50, 2)).abreast == 1, "threads share small images"
+    assert one.settings.describe().keys() == asdict(one.settings).keys() - {"abreast"}, "as in runs before"
+    settings, heard = FoolSettings("large", threads=2), replace(target, declared=replace(target.declared, layer="2"))
+    assert judges_module.judge_settings(settings, target, 11) == two.settings
+    assert judges_module.judge_settings(settings, target, 7) == JudgeSettings(4, 2), "one thread would have three"
+    assert judges_module.judge_settings(settings, heard, 11) == JudgeSettings(4, 2)
+    assert judges_module.judge_settings(settings, make_tiny_target(), 50) == JudgeSettings(50, 2)

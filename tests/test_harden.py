@@ -390,18 +390,47 @@ def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(recipe, tmp_pat
     monkeypatch.setattr(Halfway, "seconds", 0.0)
     whole_one = trompe.harden(**options(tmp_path, "whole", recipe))
     begun = hardening(HardenSettings(**options(tmp_path, "cut", recipe)))
-    assert [next(begun).done for _ in range(7)][-1] == 7
+    assert [next(begun).done for _ in range(8)][-1] == 7
     begun.close()
     with pytest.raises(RunError, match="Go on with --resume"):
         trompe.harden(**options(tmp_path, "cut", recipe))
     with pytest.raises(RunError, match="other values of seed"):
         trompe.harden(**{**options(tmp_path, "cut", recipe), "seed": 9}, resume=True)
     rest = hardening(HardenSettings(**options(tmp_path, "cut", recipe), resume=True))
-    assert next(rest).done == 8
+    assert [next(rest).done for _ in range(2)] == [0, 8]
+    rest.close()
     cut = trompe.harden(**options(tmp_path, "cut", recipe), resume=True)
     assert cut.target().fingerprint() == whole_one.target().fingerprint()
     left = sorted(path.name for path in (tmp_path / "cut").iterdir())
     assert left == sorted(path.name for path in (tmp_path / "whole").iterdir())
+
+
+def test_a_training_that_was_only_not_written_is_written_by_resume(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Halfway, "seconds", 0.0)
+    begun = hardening(HardenSettings(**options(tmp_path, "cut", "low-confidence")))
+    assert [next(begun).done for _ in range(61)][-1] == 60
+    begun.close()
+    words = ["harden", "--recipe", "low-confidence", "--data", str(tmp_path / "data"), "--architecture", FACTORY]
+    assert main([*words, "--iterations", "60", "--out", str(tmp_path / "cut"), "--resume", "--quiet"]) == DONE
+    assert "accepted and correct" in capsys.readouterr().out
+
+
+def test_weights_that_nothing_is_learnt_of_are_no_reason_to_stop(tmp_path):
+    """A head beside the one that is trained has no momentum."""
+    used, idle = nn.Linear(2, 2), nn.Linear(2, 2)
+    module = nn.ModuleList([used, idle])
+    optimiser = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+    used(torch.ones(1, 2)).sum().backward()
+    optimiser.step()
+    halfway = Halfway(tmp_path)
+    halfway.seconds = 0.0
+    halfway.keep(3, module, optimiser)
+    again = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    other = torch.optim.SGD(again.parameters(), lr=0.1, momentum=0.9)
+    assert Halfway(tmp_path).restore(again, other) == 3
+    assert torch.equal(again[0].weight, used.weight)
+    assert torch.equal(other.state[again[0].weight]["momentum_buffer"], optimiser.state[used.weight]["momentum_buffer"])
+    assert "momentum_buffer" not in other.state[again[1].weight]
 
 
 def test_a_damaged_half_of_a_training_is_one_error(tmp_path, monkeypatch):

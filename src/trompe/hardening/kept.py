@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from trompe.core.errors import RunError
 from trompe.hardening.evolved import Fooling
+from trompe.run.folder import write_whole
 from trompe.targets.architectures import Centred
 
 SETTINGS, ROUNDS = "harden.json", "rounds"
@@ -128,8 +129,9 @@ class Halfway:
             there = load_file(path)
             module.load_state_dict({name: there[f"{_OF_MODULE}{name}"] for name in module.state_dict()})
             for number, value in enumerate(_values(optimiser)):
-                momentum = torch.empty_like(value).copy_(there[f"{_OF_OPTIMISER}{number}"])
-                optimiser.state[value][_MOMENTUM] = momentum
+                momentum = there[f"{_OF_OPTIMISER}{number}"]
+                if momentum.numel():  # empty of a weight that nothing was ever learnt of
+                    optimiser.state[value][_MOMENTUM] = torch.empty_like(value).copy_(momentum)
             return int(there[_DONE])
         except (OSError, SafetensorError, RuntimeError, KeyError) as cause:
             raise RunError(
@@ -137,20 +139,24 @@ class Halfway:
             ) from cause
 
     def keep(self, done: int, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        """Write where both are, unless they were written a moment ago."""
+        """Write where both are, unless they were written a moment ago.
+
+        Raises:
+            RunError: The folder cannot be written.
+        """
         if time.monotonic() - self._written < self.seconds:
             return
         tensors = {f"{_OF_MODULE}{name}": value for name, value in module.state_dict().items()}
-        momenta = [optimiser.state[value][_MOMENTUM] for value in _values(optimiser)]
+        none = torch.empty(0)
+        momenta = [optimiser.state.get(value, {}).get(_MOMENTUM, none) for value in _values(optimiser)]
         tensors |= {f"{_OF_OPTIMISER}{number}": value for number, value in enumerate(momenta)}
-        part = self.folder / f".{_HALFWAY}.part"
-        part.write_bytes(save({_DONE: torch.tensor(done), **{key: each.contiguous() for key, each in tensors.items()}}))
-        part.replace(self.folder / _HALFWAY)
+        whole = {_DONE: torch.tensor(done), **{key: each.contiguous() for key, each in tensors.items()}}
+        write_whole(self.folder / _HALFWAY, save(whole))
         self._written = time.monotonic()
 
     def done(self) -> None:
         """Leave nothing of it behind."""
-        for name in (_HALFWAY, SETTINGS):
+        for name in (_HALFWAY, f".{_HALFWAY}.part", SETTINGS):
             (self.folder / name).unlink(missing_ok=True)
 
 
@@ -163,8 +169,7 @@ def _begin(folder: Path, wanted: dict[str, Any], *, resume: bool) -> None:
     if path.exists():
         _check(path, wanted, resume=resume)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
 
 def _check(path: Path, wanted: dict[str, Any], *, resume: bool) -> None:

@@ -284,7 +284,9 @@ _REPEATABLE = (
     "SELECT search, number, evaluations, forwards, backwards, statistics, state FROM step ORDER BY search, number",
     "SELECT * FROM candidate ORDER BY search, id",
     "SELECT * FROM takeover ORDER BY search, step, niche",
-    "SELECT * FROM current ORDER BY search, niche",
+    # A genome above `GENOME_LIMIT` may have been left out.
+    "SELECT search, niche, candidate, value, search_log_odds, log_odds, "
+    "CASE WHEN length(genome) BETWEEN 1 AND 65536 THEN genome END, input FROM current ORDER BY search, niche",
     "SELECT * FROM first ORDER BY search, niche, level",
 )
 

@@ -10,7 +10,14 @@ from trompe.search.evolve import evolve
 from trompe.search.judge import REMOTE, Judge, JudgeSettings, Slope
 from trompe.search.niches import EveryClass
 from trompe.search.on_device import DeviceArchive
-from trompe.search.reference import fitting_rows, named_settings, plain_torch, reference_judge, search_judge
+from trompe.search.reference import (
+    fitting_rows,
+    is_apart,
+    named_settings,
+    plain_torch,
+    reference_judge,
+    search_judge,
+)
 from trompe.search.rules import RULES
 from trompe.search.scatter import scatter
 from trompe.search.squares import SQUARES, squares
@@ -44,6 +51,7 @@ __all__ = [
     "evolve",
     "evolve_asynchronously",
     "fitting_rows",
+    "is_apart",
     "named_settings",
     "part_rows",
     "plain_torch",

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float64
@@ -36,6 +36,7 @@ class JudgeSettings:
             the target itself, several at a time. ``torch:cuda`` is torch on a GPU, where all of a search then stays.
         precision: Of its weights and arithmetic.
         reference: The engine whose float32 values count; see `trompe.search.reference`.
+        abreast: Batches that are computed at the same time; where more than one, each by one thread of torch.
     """
 
     batch: int
@@ -43,6 +44,11 @@ class JudgeSettings:
     engine: str = "torch"
     precision: str = "float32"
     reference: str = "torch"
+    abreast: int = 1
+
+    def describe(self) -> dict[str, Any]:
+        """As a run stores it; what is computed one batch after the other says nothing of it, as ever."""
+        return {key: value for key, value in asdict(self).items() if key != "abreast" or self.abreast > 1}
 
     @property
     def device(self) -> str:
@@ -189,7 +195,7 @@ class Judge:
     @property
     def rows(self) -> int:
         """Rows judged in one call; where a server is asked, which takes several calls at once, all there are."""
-        return sys.maxsize if self.settings.engine == REMOTE else self.settings.batch
+        return sys.maxsize if self.settings.engine == REMOTE else self.settings.batch * self.abreast
 
     def forwards(self, n: int) -> int:
         """Rows that judging n inputs sends to the network, padding included, ten crops as ten."""

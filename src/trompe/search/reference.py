@@ -30,7 +30,7 @@ def search_judge(target: Target, settings: JudgeSettings) -> Judge:
     if settings.device:
         return Judge(moved(plain_torch(target), settings.device), settings)
     asked = reference_settings(target, settings) if settings.engine == CLUSTER else settings  # each worker's own
-    return Judge(engine_target(target, asked), settings, _abreast(target, settings))
+    return Judge(engine_target(target, asked), settings, settings.abreast)
 
 
 def plain_torch(target: Target) -> TorchTarget:
@@ -58,20 +58,11 @@ def reference_judge(target: Target, settings: JudgeSettings) -> Judge:
     """
     asked = reference_settings(target, settings)
     judge = search_judge(target, asked)
-    alone = asked.threads < settings.threads and _is_apart(target)
+    alone = asked.threads < settings.threads and is_apart(target)
     return replace(judge, abreast=settings.threads) if alone else judge
 
 
-def _abreast(target: Target, settings: JudgeSettings) -> int:
-    """Batches that a search has computed at the same time: of large images in torch as many as it has threads.
-
-    Two threads that share four images take 1.5 times as long as two that have four each.
-    """
-    apart = settings.engine == "torch" and _is_apart(target)
-    return settings.threads if apart and settings.batch >= fitting_rows(target) else 1
-
-
-def _is_apart(target: Target) -> bool:
+def is_apart(target: Target) -> bool:
     """Whether it may be asked about several batches at the same time: a layer that is listened to cannot."""
     return isinstance(target, TorchTarget) and not target.declared.layer
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -224,7 +224,7 @@ class Session:
         about = About.now(
             settings=settings,
             target=describe_target(self.attempt.target, self.attempt.settings.target, self.attempt.ready),
-            judge=asdict(self.attempt.judge),
+            judge=self.attempt.judge.describe(),
             encoding=_encodings(self.attempts),
             search=_searches(self.attempts),
             levels=LEVELS,

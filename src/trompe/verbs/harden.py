@@ -1,7 +1,9 @@
 """`harden`: train a classifier that is harder to make certain about nonsense."""
 
+import hashlib
 from collections.abc import Generator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from trompe.core.check import check_at_least
@@ -64,7 +66,7 @@ def hardening(settings: HardenSettings) -> Generator[Progress, None, Hardened]:
         module, recipe, more = yield from _rounds(settings, data, schedule)
     else:
         recipe, more = _recipe(settings, data), {}
-        halfway = Halfway.open(settings.out, _wanted(settings), resume=settings.resume)
+        halfway = Halfway.open(settings.out, _wanted(settings, data, recipe), resume=settings.resume)
         module = yield from _once(settings, data, recipe, schedule, halfway)
     made = save_hardened(
         settings.out, module, data, recipe, schedule,
@@ -75,10 +77,22 @@ def hardening(settings: HardenSettings) -> Generator[Progress, None, Hardened]:
     return made
 
 
-def _wanted(settings: HardenSettings) -> dict[str, Any]:
-    """Everything that decides what a training will be, JSON-ready."""
+def _wanted(settings: HardenSettings, data: Dataset, recipe: Recipe) -> dict[str, Any]:
+    """Everything that decides what a training will be, JSON-ready: settings, the recipe's numbers, the images."""
     items = {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in _NOT_STORED}
-    return {name: [str(each) for each in value] if isinstance(value, tuple) else value for name, value in items.items()}
+    content = hashlib.sha256()
+    for tensor in (data.train.images, data.train.classes):
+        content.update(tensor.contiguous().numpy().tobytes())
+    return {**_plain(items), "numbers": recipe.describe(), "images": content.hexdigest()}
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON has; paths as text."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def loop_of(settings: HardenSettings, data: Dataset) -> Loop:
@@ -164,6 +178,7 @@ def _once(
 ) -> Generator[Progress, None, Centred]:
     module = new_network(data, settings.architecture, settings.seed, none=recipe.none)
     stream = Stream(settings.seed, f"harden/{recipe.name}", 0)
+    yield Progress(0, schedule.iterations, "begins")
     for done, loss in train_by(module, data, recipe, schedule, stream, halfway):
         yield Progress(done, schedule.iterations, f"loss {loss:.4f}")
     return module

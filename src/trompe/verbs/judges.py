@@ -10,6 +10,7 @@ from trompe.search import (
     JudgeSettings,
     choose,
     fitting_rows,
+    is_apart,
     named_settings,
     part_rows,
     plain_torch,
@@ -46,7 +47,12 @@ def judge_settings(settings: FoolSettings | AuditSettings, target: Target, rows:
         return named_settings(target, "torch:cuda", rows, settings.threads)
     rows = part_rows(rows) if settings.engine == CLUSTER else min(rows, LARGEST)
     asked = named_settings(target, settings.engine, rows, settings.threads)
-    return replace(asked, batch=min(rows, fitting_rows(target))) if asked.engine == "torch" else asked
+    if asked.engine != "torch":
+        return asked
+    batch = min(rows, fitting_rows(target))
+    # Two threads that share four large images take 1.5 times as long as two that have four each.
+    abreast = settings.threads if rows >= 2 * batch and is_apart(target) else 1
+    return replace(asked, batch=batch, abreast=abreast)
 
 
 def ends_round(step: int, batch: int, classes: int = 0) -> bool:
