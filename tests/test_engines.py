@@ -473,7 +473,7 @@ def test_without_a_word_a_network_is_judged_where_it_comes_from(tmp_path, tiny):
     assert ImageSpec(3, 4, 4).describe() == run.about.target["spec"]
 
 
-def test_a_run_in_torch_over_large_images_has_a_batch_judged_and_climbed_by_each_thread():
+def test_a_run_in_torch_over_large_images_has_a_batch_judged_and_climbed_by_each_thread(tmp_path):
     """Catches answers or slopes of another batch's images, and an inner layer heard by two batches at once."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 55 * 55, 3)).eval()
@@ -490,7 +490,10 @@ def test_a_run_in_torch_over_large_images_has_a_batch_judged_and_climbed_by_each
     assert torch.equal(fast.gradient, slow.gradient)
     assert torch.equal(fast.outputs.logits, two.judge(images).logits)
     assert one.settings.describe().keys() == asdict(one.settings).keys() - {"abreast"}, "as in runs before"
-    settings, heard = FoolSettings("large", threads=2), replace(target, declared=replace(target.declared, layer="2"))
+    settings, heard = (
+        FoolSettings("large", threads=2, out=tmp_path),
+        replace(target, declared=replace(target.declared, layer="2")),
+    )
     assert judges_module.judge_settings(settings, target, 11) == two.settings
     assert judges_module.judge_settings(settings, target, 7) == JudgeSettings(4, 2), "one thread would have three"
     assert judges_module.judge_settings(settings, heard, 11) == JudgeSettings(4, 2)
