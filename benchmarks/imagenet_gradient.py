@@ -1,7 +1,7 @@
 """How long gradient ascent takes to make a network certain about each of a thousand classes of photographs.
 
-`efficientnet-lite0`, `fool --by ascend` with everything as it comes and two threads for the network, every class from
-uniform noise; the record is written as in any run, and read back and judged again at the end.
+`efficientnet-lite0`, `fool --by ascend --threads 2 --batch 64 --generations 90`, every class from uniform noise; the
+record is written as in any run, and read back and judged again at the end, all of which is in the time.
 
 Asked for: at least 995 of 1,000 classes at 99.99 % within 15 minutes on 2 cores.
 """
@@ -24,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=None, help="classes attempted at a time")
-    parser.add_argument("--generations", type=int, default=None, help="steps of a class, at most")
+    parser.add_argument("--batch", type=int, default=64, help="classes attempted at a time")
+    parser.add_argument("--generations", type=int, default=90, help="steps of a class, at most")
     parser.add_argument("--time", default=None, help="at most, for example 15m")
     options = parser.parse_args()
     name = "efficientnet-lite0"
