@@ -151,10 +151,10 @@ def test_a_slope_comes_with_the_bits_of_the_judgement():
 def test_the_slope_of_a_linear_target_is_its_weights(tiny):
     """By hand: d odds_c / dx = w_c - sum of the other weights, each by its share among the others."""
     inputs = quantise(Stream(3, "judge", 0).uniform32(7, 1, 6, 6))
-    slope = Judge(tiny, JudgeSettings(batch=4)).slope(inputs, own_height, torch.arange(7) % 4)
+    slope = Judge(tiny, JudgeSettings(batch=4)).slope(inputs, own_height, torch.arange(7) % 3)
     logits, weight = slope.outputs.logits.double(), tiny.module[1].weight.double()
     for row in range(7):
-        own = row % 4
+        own = row % 3
         share = logits[row].clone().index_fill(0, torch.tensor(own), -torch.inf).softmax(0)
         assert torch.allclose(slope.gradient[row].flatten().double(), weight[own] - share @ weight, atol=1e-5)
 
