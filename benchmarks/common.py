@@ -35,6 +35,13 @@ def keep(name: str, numbers: dict[str, Any]) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps({**machine(), **numbers}, indent=2) + "\n", encoding="utf-8")
 
 
+def fastest(target: Any) -> str:
+    """Name of the engine that a network is searched with: the first of these that is installed."""
+    from trompe.targets.engines import available
+
+    return next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
+
+
 def say(line: str) -> None:
     """Print a line at once."""
     print(line, flush=True)

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, keep, say
+from common import RESULTS, fastest, keep, say
 
 from trompe.core.numerics import level_odds
 from trompe.core.seeds import Stream
 from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
 from trompe.search import BEGINNING, Archive, Contest, EveryClass, Judge, Plan, evolve, named_settings
 from trompe.targets import load_target
-from trompe.targets.engines import available, engine_target
+from trompe.targets.engines import engine_target
 from trompe.verbs.methods import LEVELS
 
 GOAL = level_odds(0.9999)
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of variants, by semicolons; the other rows stay")
     options = parser.parse_args()
     target = load_target("lenet-mnist")
-    name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
+    name = fastest(target)
     judges = {size: Judge(engine_target(target, asked), asked)
               for size in (20, 50, 200) for asked in [named_settings(target, name, size, 1)]}  # fmt: skip
     rows = stored() if options.only else {}

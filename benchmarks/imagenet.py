@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from common import RESULTS, keep, say
+from common import RESULTS, fastest, keep, say
 from views import Steady, Views
 
 from trompe.core.numerics import confidence, log_odds
 from trompe.encodings import CPPN_PRESETS, Cppn
 from trompe.search import Archive, Contest, EveryClass, Judge, Plan, evolve, named_settings, reference_judge
 from trompe.targets import load_target
-from trompe.targets.engines import available, engine_target
+from trompe.targets.engines import engine_target
 from trompe.verbs.methods import LEVELS
 
 STEP = 50
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--until", type=float, default=900.0, help="seconds of wall time, at most")
     options = parser.parse_args()
     target = load_target("efficientnet-lite0")
-    name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
+    name = fastest(target)
     asked = named_settings(target, name, STEP, options.threads)
     judge = Judge(engine_target(target, asked), asked)
     paper = CPPN_PRESETS["paper"]

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import keep, say
+from common import fastest, keep, say
 
 from trompe.core.numerics import bid_value, level_odds, log_odds, quantise
 from trompe.core.seeds import Stream
@@ -29,7 +29,7 @@ from trompe.encodings import CPPN_PRESETS, PIXEL_PRESETS, Cppn, Pixels
 from trompe.encodings.pixels import PixelGenomes
 from trompe.search import Archive, Contest, EveryClass, Judge, Plan, ascend, evolve, named_settings
 from trompe.targets import load_target
-from trompe.targets.engines import available, engine_target
+from trompe.targets.engines import engine_target
 from trompe.verbs.methods import LEVELS
 
 PACKAGES = (
@@ -244,7 +244,7 @@ def spread(numbers: list[float]) -> dict[str, float]:
 def measure(seeds: int, evaluations: int) -> dict[str, Any]:
     """All rows, each seed's contenders one after the other."""
     target = load_target("lenet-mnist")
-    name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
+    name = fastest(target)
     asked = named_settings(target, name, BATCH, 1)
     judge = Judge(engine_target(target, asked), asked)
     loops = {"forward passes alone": forwards, "ours": ours_evolving, "pyribs as the archive": ribs_evolving,

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from common import keep, say
+from common import fastest, keep, say
 
 from trompe.core.numerics import to_levels
 from trompe.core.seeds import Stream
@@ -23,7 +23,7 @@ from trompe.encodings.cppn import PRESETS, Cppn, CppnGenomes, CppnSettings
 from trompe.encodings.cppn.render import without_idle
 from trompe.search import Judge, named_settings
 from trompe.targets import load_target
-from trompe.targets.engines import available, engine_target
+from trompe.targets.engines import engine_target
 
 ROWS = 50
 TEN_HIDDEN = CppnSettings(hidden=(5, 5), initial_weight=10.0)
@@ -67,7 +67,7 @@ def compare(reference: Cppn, rounds: int, times: int) -> dict[str, float]:
 def beside_network(encoding: Cppn, genomes: CppnGenomes, times: int) -> dict[str, Any]:
     """Microseconds of processor time to paint a picture and to judge one, in turns; medians, and that of the ratios."""
     target = load_target("efficientnet-lite0")
-    name = next(one for one in ("openvino-bf16", "openvino", "torch") if one in available(target))
+    name = fastest(target)
     asked = named_settings(target, name, ROWS, 1)
     judge, images = Judge(engine_target(target, asked), asked), encoding.express(genomes)
     judge.judge(images)

@@ -490,10 +490,8 @@ def test_a_run_in_torch_over_large_images_has_a_batch_judged_and_climbed_by_each
     assert torch.equal(fast.gradient, slow.gradient)
     assert torch.equal(fast.outputs.logits, two.judge(images).logits)
     assert one.settings.describe().keys() == asdict(one.settings).keys() - {"abreast"}, "as in runs before"
-    settings, heard = (
-        FoolSettings("large", threads=2, out=tmp_path),
-        replace(target, declared=replace(target.declared, layer="2")),
-    )
+    settings = FoolSettings("large", threads=2, out=tmp_path)
+    heard = replace(target, declared=replace(target.declared, layer="2"))
     assert judges_module.judge_settings(settings, target, 11) == two.settings
     assert judges_module.judge_settings(settings, target, 7) == JudgeSettings(4, 2), "one thread would have three"
     assert judges_module.judge_settings(settings, heard, 11) == JudgeSettings(4, 2)

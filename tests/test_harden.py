@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -403,6 +404,25 @@ def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(recipe, tmp_pat
     assert cut.target().fingerprint() == whole_one.target().fingerprint()
     left = sorted(path.name for path in (tmp_path / "cut").iterdir())
     assert left == sorted(path.name for path in (tmp_path / "whole").iterdir())
+
+
+def test_a_training_does_not_go_on_with_other_images(tmp_path):
+    begun = hardening(HardenSettings(**options(tmp_path, "cut", "low-confidence")))
+    next(begun)
+    begun.close()
+    shutil.rmtree(tmp_path / "data")
+    write_folder(tmp_path / "data", 50)
+    with pytest.raises(RunError, match="other values of images"):
+        trompe.harden(**options(tmp_path, "cut", "low-confidence"), resume=True)
+
+
+def test_the_fingerprint_of_images_counts_every_class_and_image():
+    images, classes = torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 1])
+    other = images.clone()
+    other[2, 0, 1, 1] = 1
+    splits = (Split(images, classes), Split(other, classes), Split(images, torch.tensor([0, 1, 0])))
+    assert len({split.fingerprint() for split in splits}) == 3
+    assert Split(images.clone(), classes.clone()).fingerprint() == splits[0].fingerprint()
 
 
 def test_a_training_that_was_only_not_written_is_written_by_resume(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """A data set and its splits: 50,000 to train on, 10,000 to choose on, 10,000 to open once."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def fingerprint(self) -> str:
+        """sha256 over every image and class."""
+        digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
+        digest.update(self.classes.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class Halfway:
 
         Args:
             folder: Which; made where it is not there.
-            wanted: Everything that decides what the training will be, JSON-ready.
+            wanted: Everything that decides what the training will be; JSON-ready but for paths.
             resume: Whether one may have been begun there.
 
         Raises:
@@ -161,11 +161,11 @@ class Halfway:
 
 
 def _values(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    return [value for group in optimiser.param_groups for value in group["params"] if value.requires_grad]
+    return [value for group in optimiser.param_groups for value in group["params"]]
 
 
 def _begin(folder: Path, wanted: dict[str, Any], *, resume: bool) -> None:
-    path, wanted = folder / SETTINGS, json.loads(json.dumps(wanted))
+    path, wanted = folder / SETTINGS, json.loads(json.dumps(wanted, default=str))  # paths as text
     if path.exists():
         _check(path, wanted, resume=resume)
         return

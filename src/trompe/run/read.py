@@ -14,7 +14,7 @@ from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels, level_odds, probability, say_confidence
 from trompe.measure.statistics import Share, wilson
 from trompe.run.about import About
-from trompe.run.blobs import unpack_levels
+from trompe.run.blobs import GENOME_LIMIT, unpack_levels
 from trompe.run.history import Ancestor, Takeover, lineages, takeovers
 from trompe.run.schema import reading, undamaged
 
@@ -284,9 +284,9 @@ _REPEATABLE = (
     "SELECT search, number, evaluations, forwards, backwards, statistics, state FROM step ORDER BY search, number",
     "SELECT * FROM candidate ORDER BY search, id",
     "SELECT * FROM takeover ORDER BY search, step, niche",
-    # A genome above `GENOME_LIMIT` may have been left out.
-    "SELECT search, niche, candidate, value, search_log_odds, log_odds, "
-    "CASE WHEN length(genome) BETWEEN 1 AND 65536 THEN genome END, input FROM current ORDER BY search, niche",
+    # A genome above the limit may have been left out.
+    "SELECT search, niche, candidate, value, search_log_odds, log_odds, "  # noqa: S608  the limit is a number of ours
+    f"CASE WHEN length(genome) BETWEEN 1 AND {GENOME_LIMIT} THEN genome END, input FROM current ORDER BY search, niche",
     "SELECT * FROM first ORDER BY search, niche, level",
 )
 

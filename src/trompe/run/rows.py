@@ -64,11 +64,11 @@ def _pack_genomes(genomes: Sequence[Mapping[str, Tensor]], *, spared: bool) -> l
     packed = []
     for _, same in groupby(genomes, key=_form):
         parts = list(same)
+        n = sum(len(next(iter(part.values()))) for part in parts)
         if spared and sum(values[0].nbytes for values in parts[0].values()) > GENOME_LIMIT:
-            packed += [b""] * sum(len(next(iter(part.values()))) for part in parts)
+            packed += [b""] * n
             continue
-        joined = {name: _joined([part[name] for part in parts]) for name in parts[0]}
-        packed += pack_rows(joined, len(next(iter(joined.values()))))
+        packed += pack_rows({name: _joined([part[name] for part in parts]) for name in parts[0]}, n)
     return packed
 
 

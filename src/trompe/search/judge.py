@@ -158,7 +158,7 @@ class Judge:
             TargetError: The answers cannot be judged, or have no gradient, or one that is not a number.
         """
         with torch.inference_mode(mode=False), with_threads(self._threads):
-            values = (inputs.detach().clone(), *given)
+            values = (inputs.detach(), *given)
             parts = zip(*(each.split(self.settings.batch) for each in values), strict=True)
             found = self._each(lambda part: self._climbed(part[0], height, part[1:]), list(parts))
         gradient = torch.cat([slope.gradient for slope in found])

@@ -1,9 +1,7 @@
 """`harden`: train a classifier that is harder to make certain about nonsense."""
 
-import hashlib
 from collections.abc import Generator
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from trompe.core.check import check_at_least
@@ -78,21 +76,9 @@ def hardening(settings: HardenSettings) -> Generator[Progress, None, Hardened]:
 
 
 def _wanted(settings: HardenSettings, data: Dataset, recipe: Recipe) -> dict[str, Any]:
-    """Everything that decides what a training will be, JSON-ready: settings, the recipe's numbers, the images."""
+    """Everything that decides what a training will be: settings, the recipe's numbers, the images."""
     items = {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in _NOT_STORED}
-    content = hashlib.sha256()
-    for tensor in (data.train.images, data.train.classes):
-        content.update(tensor.contiguous().numpy().tobytes())
-    return {**_plain(items), "numbers": recipe.describe(), "images": content.hexdigest()}
-
-
-def _plain(value: Any) -> Any:
-    """The same in what JSON has; paths as text."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, Path) else value
+    return {**items, "numbers": recipe.describe(), "images": data.train.fingerprint()}
 
 
 def loop_of(settings: HardenSettings, data: Dataset) -> Loop:

@@ -1,6 +1,5 @@
 """`train readers`: fit machine readers to a data set or a folder of images, and calibrate them."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ def training_readers(settings: TrainSettings) -> Iterator[tuple[int, str]]:
         "command": _command(settings),
         "settings": {key: str(value) if isinstance(value, Path) else value for key, value in _asked(settings).items()},
         "data": data,
-        "fingerprint": {"fitted": _fingerprint(own), "calibrated": _fingerprint(test)},
+        "fingerprint": {"fitted": own.fingerprint(), "calibrated": test.fingerprint()},
         "versions": {"trompe": version("trompe"), "torch": str(torch.__version__), "python": platform.python_version()},
         "readers": {
             reader.name: {"fingerprint": reader.fingerprint(), "uses": sorted(reader.uses), **numbers[reader.name]}
@@ -70,7 +69,7 @@ def _images(settings: TrainSettings) -> tuple[Split, Split, tuple[str, ...], str
         return half(data.train, "odd"), data.test, data.labels, half_name(settings.data, "odd")
     split, labels = _folder(settings.images)
     train, last = fifths(split)
-    return half(train, "odd"), last, labels, half_name(f"images-{_fingerprint(train)[:12]}", "odd")
+    return half(train, "odd"), last, labels, half_name(f"images-{train.fingerprint()[:12]}", "odd")
 
 
 def _folder(folder: Path) -> tuple[Split, tuple[str, ...]]:
@@ -98,12 +97,6 @@ def _no_images(folder: Path, got: str) -> DataError:
         where=f"--images {folder}",
         do="Sort the images into folders that are named after their classes.",
     )
-
-
-def _fingerprint(split: Split) -> str:
-    digest = hashlib.sha256(split.images.contiguous().numpy().tobytes())
-    digest.update(split.classes.contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _asked(settings: TrainSettings) -> dict[str, Any]:
