@@ -63,8 +63,8 @@ BUGS = (
     Bug(
         "log-odds in single precision",
         NUMERICS,
-        "z = logits.to(torch.float64)\n    if",
-        "z = logits.to(torch.float32).to(torch.float64)\n    if",
+        'z = logits.to(torch.float64)\n    if link == "independent":\n        return z\n',
+        'z = logits.to(torch.float32).to(torch.float64)\n    if link == "independent":\n        return z\n',
         "tests/test_numerics.py",
     ),
     Bug(
@@ -1205,6 +1205,48 @@ BUGS = (
         "tests/test_guards.py",
     ),
     Bug(
+        "a ceiling lifts what is below it",
+        NUMERICS,
+        "return z.scatter(1, strongest, torch.minimum(z.gather(1, strongest), most))",
+        "return z.scatter(1, strongest, most)",
+        "tests/test_doubt.py",
+    ),
+    Bug(
+        "a ceiling for all classes together",
+        NUMERICS,
+        "others = z.scatter(1, strongest, -math.inf).logsumexp(1, keepdim=True)\n    most",
+        "others = z.logsumexp(1, keepdim=True)\n    most",
+        "tests/test_doubt.py",
+    ),
+    Bug(
+        "what is just accepted is named with certainty",
+        "guards/doubt.py",
+        "return 0.5 * level_odds(CERTAIN) * (1.0 + borne.clamp(min=0.0))",
+        "return level_odds(CERTAIN) * (1.0 + borne.clamp(min=0.0))",
+        "tests/test_doubt.py",
+    ),
+    Bug(
+        "a guard that doubts is stored as one that does not",
+        "guards/store.py",
+        "kind = DoubtingGuard if ENOUGH in card.numbers else type_of(card.kind)",
+        "kind = type_of(card.kind)",
+        "tests/test_doubt.py",
+    ),
+    Bug(
+        "natural images are counted as certain without the guard's doubt",
+        "verbs/guard.py",
+        "sure = log_odds(logits, target.link)",
+        "sure = log_odds(outputs.logits, target.link)",
+        "tests/test_doubt.py",
+    ),
+    Bug(
+        "a class for none of these is doubted",
+        "targets/guarded.py",
+        "target, math.inf)",
+        "target)",
+        "tests/test_doubt.py",
+    ),
+    Bug(
         "slack is 1 at the threshold",
         "guards/scale.py",
         "return (scores - self.threshold) / (self.median - self.threshold)",
@@ -1291,8 +1333,8 @@ BUGS = (
     Bug(
         "a guard of named classes breaks beside a class for none of these",
         "targets/guarded.py",
-        "with_none(self.guard.slack(outputs, inputs), self.target)",
-        "self.guard.slack(outputs, inputs)",
+        "slack = with_none(own, self.target).to(torch.float64)",
+        "slack = own.to(torch.float64)",
         "tests/test_guard_files.py",
     ),
     Bug(

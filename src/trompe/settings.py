@@ -452,6 +452,9 @@ class GuardSettings:
     """One more kind: an image is accepted only as what all of them accept; several by several --also."""
     false_alarms: float = 0.01
     """Share of natural images that may be refused, above 0 and below 0.5."""
+    doubts: float = 0.0
+    """Share of natural images that the classifier may not be certain of, above that of the refused and below 1: of
+    what the guard accepts with less slack than the rest, no class is named with 99 %. 0 for none."""
     layer: str = ""
     """Of mahalanobis and knn: name of the inner layer, as the torch module's named_modules say it."""
     iterations: int = 2000

@@ -27,12 +27,14 @@ def run(words: list[str]) -> int:
 def _lines(fitted: Any, settings: Any) -> list[str]:
     found = fitted.measured
     asked = f"{100 * settings.false_alarms:g} %"
+    doubts = f", doubts {100 * settings.doubts:g} %" if settings.doubts else ""
     return [
-        f"guard                 {fitted.card.kind}, threshold for {asked} false alarms",
+        f"guard                 {fitted.card.kind}, threshold for {asked} false alarms{doubts}",
         f"false alarms          {_say(found.false_alarms)} images kept apart, asked about their own class",
         f"accuracy              {_say(found.accuracy)}, accepted or not",
         f"accepted              {_say(found.coverage)}",
         f"accepted and correct  {_say(found.accepted_and_correct)}",
+        f"accepted at 99 %      {_say(found.certain)}",
         f"written               {fitted.folder}",
         f"Attack it: trompe judge {settings.target} --guard {fitted.folder} --portfolio screen --out JUDGED",
     ]

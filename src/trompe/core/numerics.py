@@ -85,6 +85,34 @@ def class_log_odds(logits: Logits, classes: Rows, link: Link = "softmax") -> Flo
     return own - z.scatter(1, column, -math.inf).logsumexp(1)
 
 
+def limit_odds(logits: Logits, ceiling: Classwise, link: Link = "softmax") -> Logits:
+    """Logits whose strongest class has no higher log-odds than its ceiling; where it has none, they stay as they are.
+
+    The strongest class stays the strongest, and the others keep their shares among themselves. Nothing saturates, and
+    a class at its ceiling has the ceiling's gradient. Where the link is independent, every class is limited.
+
+    Args:
+        logits: Shape (n, classes), any float type, at least two classes for a softmax.
+        ceiling: Float64 of the same shape, above 0.
+        link: How logits become probabilities.
+
+    Returns:
+        Float64 of the same shape.
+
+    Example:
+        >>> most = torch.full((1, 3), 2.0, dtype=torch.float64)
+        >>> log_odds(limit_odds(torch.tensor([[800.0, 1.0, 0.0]]), most))[0, 0].item()
+        2.0
+    """
+    z = logits.to(torch.float64)
+    if link == "independent":
+        return torch.minimum(z, ceiling)
+    strongest = z.argmax(1, keepdim=True)
+    others = z.scatter(1, strongest, -math.inf).logsumexp(1, keepdim=True)
+    most = others + ceiling.gather(1, strongest)
+    return z.scatter(1, strongest, torch.minimum(z.gather(1, strongest), most))
+
+
 def superclass_log_odds(logits: Logits, members: Int64[Tensor, " members"]) -> Float64[Tensor, " n"]:
     """Log-odds of several classes of a softmax together against all others, in float64.
 

@@ -3,6 +3,7 @@
 from trompe.guards.certified import CertifiedGuard, coverage, fit_certified, least_readable
 from trompe.guards.combined import CombinedGuard, combine
 from trompe.guards.density import DENSITIES, DensityGuard, fit_density
+from trompe.guards.doubt import CERTAIN, DoubtingGuard, doubting
 from trompe.guards.features import FeatureNeighbourGuard, MahalanobisGuard, fit_feature_neighbours, fit_mahalanobis
 from trompe.guards.fit import KINDS, Trusted, fit_guard
 from trompe.guards.neighbours import NeighbourGuard, fit_neighbours
@@ -12,6 +13,7 @@ from trompe.guards.store import GuardCard, card_of, check_fits, load_guard, read
 from trompe.guards.typicality import STATISTICS, Typicality
 
 __all__ = [
+    "CERTAIN",
     "DENSITIES",
     "KINDS",
     "SCORES",
@@ -19,6 +21,7 @@ __all__ = [
     "CertifiedGuard",
     "CombinedGuard",
     "DensityGuard",
+    "DoubtingGuard",
     "FeatureNeighbourGuard",
     "GuardCard",
     "MahalanobisGuard",
@@ -31,6 +34,7 @@ __all__ = [
     "check_fits",
     "combine",
     "coverage",
+    "doubting",
     "fit_certified",
     "fit_density",
     "fit_feature_neighbours",

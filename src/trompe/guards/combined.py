@@ -104,6 +104,11 @@ def combine(guards: Sequence[Stored], held: Split, outputs: Outputs, labels: int
     return replace(bare, scales=tuple(Scale(max(0.0, scale.threshold), scale.median) for scale in scales))
 
 
+def type_of(kind: str) -> type[Stored]:
+    """What a guard of one kind, or of several joined by ``+``, is read back as."""
+    return CombinedGuard if AND in kind else TYPES[kind]
+
+
 def _of(name: str, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     head = f"{name}."
     return {key.removeprefix(head): array for key, array in arrays.items() if key.startswith(head)}

@@ -14,6 +14,7 @@ from trompe.data import Split
 from trompe.guards.certified import CertifiedGuard, fit_certified
 from trompe.guards.combined import combine
 from trompe.guards.density import DENSITIES, fit_density
+from trompe.guards.doubt import doubting
 from trompe.guards.features import fit_feature_neighbours, fit_mahalanobis
 from trompe.guards.neighbours import neighbours_of
 from trompe.guards.scores import SCORES, fit_score
@@ -39,6 +40,7 @@ class Trusted:
         layer: Name of the inner layer; "" for none.
         data: Name of the images.
         false_alarms: Share of natural images that may be refused.
+        doubts: Share of natural images that the classifier may not be certain of; 0 for a guard that does not doubt.
         seed: Of what is trained.
         iterations: Of what is trained.
         fresh: Whether the known images may be as new to the classifier as the others. Where it was trained on them it
@@ -54,6 +56,7 @@ class Trusted:
     layer: str = ""
     data: str = "unnamed"
     false_alarms: float = 0.01
+    doubts: float = 0.0
     seed: int = 0
     iterations: int = 2000
     fresh: bool = True
@@ -166,8 +169,15 @@ def fit_guard(kind: str, trusted: Trusted, also: Sequence[str] = ()) -> Guard:
     check_trusted(trusted.everything[0], trusted.labels)
     for name in kinds:
         _check_given(name, trusted)
-    if not also:
-        return KINDS[kind].fit(trusted)
+    made = _accepting(kinds, trusted)
+    if not trusted.doubts:
+        return made
+    return doubting(cast("Stored", made), trusted.held, trusted.held_outputs, trusted.labels, trusted.doubts)
+
+
+def _accepting(kinds: Sequence[str], trusted: Trusted) -> Guard:
+    if len(kinds) == 1:
+        return KINDS[kinds[0]].fit(trusted)
     share = replace(trusted, false_alarms=trusted.false_alarms / len(kinds))
     guards = [cast("Stored", KINDS[name].fit(share)) for name in kinds]
     return combine(guards, trusted.held, trusted.held_outputs, trusted.labels, trusted.false_alarms)

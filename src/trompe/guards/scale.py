@@ -74,6 +74,12 @@ def on_scales(scores: Classwise, scales: Sequence[Scale]) -> Classwise:
     return (scores.to(torch.float64) - low) / (middle - low)
 
 
+def own_class(scores: Classwise, classes: Rows) -> Float64[Tensor, " n"]:
+    """Of each input the score of its class; of scores of shape (n, 1) the only one. Without a gradient."""
+    own = scores[:, 0] if scores.shape[1] == 1 else scores.gather(1, classes.unsqueeze(1)).squeeze(1)
+    return own.detach().to(torch.float64)
+
+
 def scales_of(scores: Classwise, classes: Rows, labels: int, false_alarms: float) -> tuple[Scale, ...]:
     """A scale for every class from natural inputs, asked about their own classes.
 
@@ -89,9 +95,7 @@ def scales_of(scores: Classwise, classes: Rows, labels: int, false_alarms: float
     Raises:
         BadInput: The share is out of range, or the scores do not tell inputs apart.
     """
-    blind = scores.shape[1] == 1
-    own = scores[:, 0] if blind else scores.gather(1, classes.unsqueeze(1)).squeeze(1)
-    own = own.detach().to(torch.float64)
+    blind, own = scores.shape[1] == 1, own_class(scores, classes)
     parts = [own[classes == c] for c in range(labels)]
     if blind or min(map(len, parts)) * false_alarms < 1.0:
         return (Scale.of(own, false_alarms),) * labels

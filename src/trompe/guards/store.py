@@ -14,7 +14,8 @@ from trompe.core.check import check_name
 from trompe.core.errors import BadInput, DataError
 from trompe.core.types import Guard, Target
 from trompe.densities.mosaic import read_mosaic, write_mosaic
-from trompe.guards.combined import CombinedGuard
+from trompe.guards.combined import type_of
+from trompe.guards.doubt import ENOUGH, DoubtingGuard
 from trompe.guards.types import AND, TYPES, Stored
 
 CARD = "guard.json"
@@ -27,7 +28,7 @@ class GuardCard:
     """What is known of a stored guard.
 
     Attributes:
-        kind: A key of `TYPES`, or several that must all accept, joined by ``+``.
+        kind: A key of `TYPES`, or several that must all accept, joined by ``+``; of one that doubts, the guard inside.
         labels: Of the classifier, in its order.
         shape: Of the images: channels, height, width.
         link: Of the classifier.
@@ -59,8 +60,9 @@ def card_of(guard: Stored, target: Target, measured: Mapping[str, Any], command:
             ) -> GuardCard:  # fmt: skip
     """The card of a guard that was fitted to a target."""
     looks = bool(guard.needs & {"logits", "features"})
+    inner = guard.guard if isinstance(guard, DoubtingGuard) else guard
     return GuardCard(
-        guard.name, target.labels, tuple(target.spec.shape), target.link, getattr(guard, "layer", ""), target.name,
+        inner.name, target.labels, tuple(target.spec.shape), target.link, getattr(guard, "layer", ""), target.name,
         target.fingerprint() if looks else "", guard.parts()[0], guard.fingerprint(), measured, command, versions,
     )  # fmt: skip
 
@@ -116,7 +118,8 @@ def load_guard(folder: Path, card: GuardCard | None = None) -> Guard:
     try:
         arrays = load_file(folder / _ARRAYS) if (folder / _ARRAYS).exists() else {}
         arrays |= {path.stem: read_mosaic(path) for path in sorted(folder.glob("*.png"))}
-        guard = _type(card.kind).from_parts(card.numbers, arrays)
+        kind = DoubtingGuard if ENOUGH in card.numbers else type_of(card.kind)
+        guard = kind.from_parts(card.numbers, arrays)
         found = guard.fingerprint()
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, IndexError, RuntimeError) as cause:
         raise _damaged(folder, cause) from cause
@@ -128,10 +131,6 @@ def load_guard(folder: Path, card: GuardCard | None = None) -> Guard:
             do="Its files were changed: fit it again with `trompe guard`.",
         )
     return guard
-
-
-def _type(kind: str) -> type[Stored]:
-    return CombinedGuard if AND in kind else TYPES[kind]
 
 
 def check_fits(card: GuardCard, target: Target, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A guard in front of a classifier: both together are a target, so that every attack on it is an attack on both."""
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import TargetError
+from trompe.core.numerics import limit_odds
 from trompe.core.types import Guard, Images, Outputs, Target
+from trompe.guards.doubt import DoubtingGuard
 from trompe.targets import ready
 from trompe.targets.declaration import Declaration
 from trompe.targets.foreign import ForeignTarget
@@ -22,7 +25,8 @@ LEAST = -1e4
 class Guarded:
     """A target behind a guard. Logits are the target's; slack is the guard's, or the target's own where that is less.
 
-    Gradients flow through both. Any engine may compute the target; the guard is computed by torch.
+    Logits are limited where the guard doubts. Gradients flow through both. Any engine may compute the target; the
+    guard is computed by torch.
 
     Attributes:
         target: The classifier.
@@ -96,7 +100,7 @@ class Guarded:
         return int(getattr(self.target, "rows", 1))
 
     def judge(self, inputs: Images) -> Outputs:
-        """The target's logits, and how far each class is inside what the guard accepts.
+        """The target's logits, no surer than a guard that doubts lets it be, and how far inside each class is.
 
         Raises:
             BadInput: Not float32 in [0, 1] of the target's shape.
@@ -110,7 +114,8 @@ class Guarded:
                 where=f"guard {self.guard.name} of target {self.target.name}",
                 do="Leave --engine out, so that torch computes the network.",
             )
-        slack = with_none(self.guard.slack(outputs, inputs), self.target).to(torch.float64)
+        own = self.guard.slack(outputs, inputs)
+        slack = with_none(own, self.target).to(torch.float64)
         if slack.shape != outputs.logits.shape or bool(slack.isnan().any()):
             raise TargetError(
                 expected=f"slack of shape {tuple(outputs.logits.shape)}, every entry a number",
@@ -118,10 +123,10 @@ class Guarded:
                 where=f"guard {self.guard.name}",
                 do="Examine the guard with trompe.testing.examine_guard.",
             )
-        slack = slack.clamp(min=LEAST)
+        logits, slack = borne(self.guard, own, outputs.logits, self.target), slack.clamp(min=LEAST)
         if outputs.slack is not None:
             slack = torch.minimum(slack, outputs.slack.to(torch.float64))
-        return Outputs(outputs.logits, slack, outputs.features)
+        return Outputs(logits, slack, outputs.features)
 
     def around(self, target: Target) -> "Guarded":
         """The same guard in front of another target."""
@@ -137,13 +142,21 @@ def named(target: Target) -> int:
     return len(target.labels) - (target.labels[-1] == ready.declared_of(target).abstain)
 
 
-def with_none(slack: Tensor, target: Target) -> Tensor:
+def with_none(slack: Tensor, target: Target, none: float = 0.0) -> Tensor:
     """A guard's slack with a column of 0 for the target's last class, where that is for none of these and it has none.
 
-    A guard of trusted images knows nothing of a class that has no images: whether that class wins is the target's rule.
+    Of what is no slack, the column is what `none` says. A guard of trusted images knows nothing of a class that has no
+    images: whether that class wins is the target's rule.
     """
     lacking = slack.shape[1] == named(target) < len(target.labels)
-    return torch.cat([slack, slack.new_zeros(len(slack), 1)], 1) if lacking else slack
+    return torch.cat([slack, slack.new_full((len(slack), 1), none)], 1) if lacking else slack
+
+
+def borne(guard: Guard, slack: Tensor, logits: Tensor, target: Target) -> Tensor:
+    """Logits as sure as a guard's slack bears: as they are, unless it is one that doubts."""
+    if not isinstance(guard, DoubtingGuard):
+        return logits
+    return limit_odds(logits, with_none(guard.ceiling(slack.to(torch.float64)), target, math.inf), target.link)
 
 
 def guards_of(target: Target) -> tuple[Guard, ...]:

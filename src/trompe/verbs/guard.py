@@ -12,18 +12,19 @@ import torch
 
 from trompe.core.check import check_at_least
 from trompe.core.errors import BadInput
-from trompe.core.numerics import from_levels
+from trompe.core.numerics import from_levels, level_odds, log_odds
 from trompe.core.types import Guard, Outputs, Target
 from trompe.data import NAMES, Split, load
 from trompe.data.folders import read_photographs
 from trompe.data.halves import fifths, half, half_name
+from trompe.guards.doubt import CERTAIN
 from trompe.guards.fit import Trusted, check_trusted, fit_guard
 from trompe.guards.store import CARD, GuardCard, card_of, save_guard
 from trompe.guards.types import Stored
 from trompe.measure.statistics import Share, wilson
 from trompe.settings import GuardSettings
 from trompe.targets import Declaration, load_target
-from trompe.targets.guarded import named, with_none
+from trompe.targets.guarded import borne, named, with_none
 from trompe.targets.ready import declared_of, prepared_of
 from trompe.verbs.keywords import keywords
 
@@ -41,12 +42,14 @@ class Measured:
         accuracy: Named rightly, accepted or not.
         coverage: Accepted as the class that they are named.
         accepted_and_correct: Accepted as the class that they are named, and that is right.
+        certain: Accepted as the class that they are named, with confidence 0.99 or more.
     """
 
     false_alarms: Share
     accuracy: Share
     coverage: Share
     accepted_and_correct: Share
+    certain: Share
 
 
 @dataclass(frozen=True)
@@ -156,14 +159,17 @@ def measure(guard: Guard, target: Target, images: Split) -> Measured:
     batches = torch.arange(len(images)).split(_AT_ONCE)
     with torch.inference_mode():
         parts = [guard.slack(outputs.take(rows), from_levels(images.images[rows])) for rows in batches]
-    slack = with_none(torch.cat(parts), target)
+    own_slack = torch.cat(parts)
+    slack, logits = with_none(own_slack, target), borne(guard, own_slack, outputs.logits, target)
     won = outputs.logits.argmax(1)
     own = slack.gather(1, images.classes.unsqueeze(1)).squeeze(1) >= 0.0
     passed = slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0
     if outputs.slack is not None:  # the classifier's own rule
         passed = passed & (outputs.slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0)
     right = won == images.classes
-    return Measured(*(wilson(int(part.sum()), len(images)) for part in (~own, right, passed, passed & right)))
+    sure = log_odds(logits, target.link).gather(1, won.unsqueeze(1)).squeeze(1) >= level_odds(CERTAIN)
+    shares = (~own, right, passed, passed & right, passed & sure)
+    return Measured(*(wilson(int(part.sum()), len(images)) for part in shares))
 
 
 def said(target: Target, images: Split) -> Outputs:
@@ -176,7 +182,8 @@ def _trusted(settings: GuardSettings, target: Target, images: Images) -> Trusted
     known, held = images.known, images.held
     return Trusted(
         known, held, said(target, known), said(target, held), named(target), target.link, settings.layer,
-        images.data, settings.false_alarms, settings.seed, settings.iterations, settings.images not in NAMES,
+        images.data, settings.false_alarms, settings.doubts, settings.seed, settings.iterations,
+        settings.images not in NAMES,
     )  # fmt: skip
 
 
@@ -187,6 +194,11 @@ def _check(settings: GuardSettings) -> None:
         raise BadInput(
             expected="a share above 0 and below 0.5", got=f"{settings.false_alarms:g}", where="--false-alarms",
             do="Give for example 0.01.",
+        )  # fmt: skip
+    if settings.doubts and not settings.false_alarms < settings.doubts < 1.0:
+        raise BadInput(
+            expected=f"a share above --false-alarms, {settings.false_alarms:g}, and below 1",
+            got=f"{settings.doubts:g}", where="--doubts", do="Give for example 0.3, or leave it out.",
         )  # fmt: skip
     out = settings.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
