@@ -34,7 +34,7 @@ from trompe.measure.trials import Attacked
 from trompe.portfolio import PORTFOLIOS
 from trompe.run import Run, open_run
 from trompe.settings import TrialSettings
-from trompe.targets import Declaration, load_target
+from trompe.targets import Declaration, load_target, write_declaration
 from trompe.targets.guarded import Guarded, undefended
 from trompe.verbs.guard import measure, said
 from trompe.verbs.judge import Judged, case_of, run_case
@@ -55,6 +55,8 @@ BUNDLED = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion
 FALSE_ALARMS = 0.01
 TIMES = "*"
 """Between a recipe and how many times as long it is trained: ``low-confidence*4``."""
+SHARES = "~"
+"""Between a guard, its share of false alarms and what it doubts: ``vae~0.004~0.3``. Each network has its own then."""
 NOT_MEASURED = "not measured"
 
 
@@ -92,11 +94,17 @@ def guard_of(target: str, data: str, kind: str, work: Path) -> tuple[Path | None
     if kind == "none":
         return None, ""
     folder = work / "guards" / f"{Path(target).name}-{kind}"
-    layer = {"layer": LAYER} if {"mahalanobis", "knn"} & set(kind.split(AND)) else {}
-    first, *also = kind.split(AND)
+    kinds, *shares = kind.split(SHARES)
+    false_alarms, doubts = map(float, shares or (FALSE_ALARMS, 0))
+    layer = {"layer": LAYER} if {"mahalanobis", "knn"} & set(kinds.split(AND)) else {}
+    first, *also = kinds.split(AND)
     if not (folder / "guard.json").exists():
-        trompe.guard(target, images=data, kind=first, also=tuple(also), false_alarms=FALSE_ALARMS, out=folder, **layer)
+        trompe.guard(
+            target, images=data, kind=first, also=tuple(also), false_alarms=false_alarms, doubts=doubts, out=folder,
+            **layer,
+        )  # fmt: skip
     told = "".join([*(f" --also {other}" for other in also), *(f" --{key} {value}" for key, value in layer.items())])
+    told += f" --false-alarms {false_alarms:g} --doubts {doubts:g}" if shares else ""
     return folder, f"trompe guard {Path(target).name} --images {data} --kind {first}{told} --out {folder.name}"
 
 
@@ -105,31 +113,44 @@ class Defence:
     """What a row is about.
 
     Attributes:
-        texts: Of each network: what names it, and the command that makes it.
-        guard: Its folder; None without one.
-        made: The command that fits it.
-        target: The first network behind the guard.
+        texts: What names each network that is attacked.
+        guard: In front of all of them; None where there is none, or where each names its own.
+        made: The commands that make networks and guards.
+        targets: Each network behind its guard.
     """
 
-    texts: list[tuple[str, str]]
+    texts: list[str]
     guard: Path | None
-    made: str
-    target: Target
+    made: list[str]
+    targets: list[Target]
 
 
 def defence(name: str, models: int, options: argparse.Namespace) -> Defence:
     """Train or take, and guard."""
     data, recipe, kind = name.split("/")
-    texts = [network(data, recipe, seed, options.work, options.iterations) for seed in range(models)]
-    folder, made = guard_of(texts[0][0], data, kind, options.work)
-    target = load_target(texts[0][0], Declaration(guard=str(folder.resolve()) if folder else ""))
-    return Defence(texts, folder, made, target)
+    networks = [network(data, recipe, seed, options.work, options.iterations) for seed in range(models)]
+    made, texts = [command for _, command in networks], [text for text, _ in networks]
+    if SHARES in kind:
+        files = [behind(text, data, kind, options.work) for text in texts]
+        steps = [step for at, (_, own) in enumerate(files) for step in (made[at], *own)]
+        return Defence([file for file, _ in files], None, steps, [load_target(file) for file, _ in files])
+    folder, fitted = guard_of(texts[0], data, kind, options.work)
+    declared = Declaration(guard=str(folder.resolve()) if folder else "")
+    return Defence(texts, folder, [*made, fitted], [load_target(text, declared) for text in texts])
+
+
+def behind(text: str, data: str, kind: str, work: Path) -> tuple[str, tuple[str, str]]:
+    """A network behind a guard of its own: a target file, and the commands that make both."""
+    folder, fitted = guard_of(text, data, kind, work)
+    path = work / "guards" / f"{Path(text).name}-{kind}.toml"
+    write_declaration(path, Declaration(model=text, guard=str(folder)))
+    return str(path), (fitted, f"trompe inspect {Path(text).name} --guard {path.stem} --save {path.name}")
 
 
 def attacked(name: str, given: Defence, portfolio: str, options: argparse.Namespace) -> Judged:
     """The portfolio against a row; what is finished is taken up."""
     out = place(name, portfolio, len(given.texts), options.work)
-    text, *others = [text for text, _ in given.texts]
+    text, *others = given.texts
     settings = TrialSettings(
         text, model=tuple(others), portfolio=portfolio, level=LEVEL, guard=given.guard, undefended=plain_of(name),
         trials_per_class=options.trials_per_class, out=out, resume=out.exists(),
@@ -153,25 +174,27 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     data, recipe, kind = name.split("/")
     before = time.process_time()
     given = defence(name, options.models, options)
-    (text, made), *others = given.texts
+    target, text, others = given.targets[0], given.texts[0], given.texts[1:]
     judged = attacked(name, given, options.portfolio, options)
-    natural = protocols.scores(given.target, from_levels(load(data).test.images[:: options.every]))
+    natural = protocols.scores(target, from_levels(load(data).test.images[:: options.every]))
     guard_text = f" --guard {given.guard.name}" if given.guard else ""
-    models = "".join(f" --model {Path(other).name}" for other, _ in others)
+    models = "".join(f" --model {Path(other).name}" for other in others)
     plain = plain_of(name)
     told = f"{models}{guard_text}{f' --undefended {plain}' if plain else ''}"
+    told += f" --trials-per-class {options.trials_per_class}" if options.trials_per_class else ""
     judge_text = f"trompe judge {Path(text).name}{told} --portfolio {options.portfolio} --out judged"
     return {
         "data": data, "recipe": recipe, "guard": kind,
         "command": command_of(name, options),
-        "commands": [step for step in (made, given.made, judge_text) if step],
-        "natural": counted(given.target, data),
+        "commands": [step for step in (*given.made, judge_text) if step],
+        "natural": counted(target, data),
+        "natural_of_others": [counted(other, data) for other in given.targets[1:]],
         "sure": [int((natural >= level_odds(LEVEL)).sum()), len(natural)],
         "judged": judged.describe(),
         "steps": steps_of(judged.runs, options.portfolio),
-        "auroc": static(given.target, natural, data, options),
-        "seconds_per_image": seconds(given.target, data),
-        "protocols": dict(protocols.protocols(given.target, data, natural)) if options.protocols else {},
+        "auroc": static(target, natural, data, options),
+        "seconds_per_image": seconds(target, data),
+        "protocols": dict(protocols.protocols(target, data, natural)) if options.protocols else {},
         "cpu_seconds": round(time.process_time() - before),
         **machine(),
     }  # fmt: skip
@@ -306,8 +329,8 @@ def _order(found: dict[str, Any]) -> tuple[float, float]:
 
 
 def _cells(found: dict[str, Any], usual: Any) -> list[str]:
-    natural, judged, steps = found["natural"], found["judged"], found["steps"]
-    share = {key: f"{100 * n / of:.2f} %" for key, (n, of) in natural.items()}
+    judged, steps = found["judged"], found["steps"]
+    every = [found["natural"], *found.get("natural_of_others", ())]
     told, confident = judged["open_trials"], judged["confident"]
     if "open" in told:
         low, high = told["open"]["low"]["count"], told["open"]["high"]["count"]
@@ -321,15 +344,21 @@ def _cells(found: dict[str, Any], usual: Any) -> list[str]:
     looks = steps["median"]
     if isinstance(looks, int | float):
         looks = f"{looks:g}" + (f" (x {looks / usual:.1f})" if isinstance(usual, int | float) and usual else "")
-    count, of = found.get("sure", (0, 0))
-    sure = f"{100 * count / of:.1f} %" if of else NOT_MEASURED
+    sure = _range([each["certain"] for each in every], 1) if "certain" in every[0] else _range([found.get("sure")], 1)
     area, time_ = found["auroc"], found["seconds_per_image"]
     return [
-        found["recipe"], found["guard"], _portfolio(judged), share["accuracy"], share["accepted_and_correct"],
-        sure, opened, f"{confident['count']} of {confident['of']}", worst, str(looks),
+        found["recipe"], found["guard"], _portfolio(judged), _range([each["accuracy"] for each in every]),
+        _range([each["accepted_and_correct"] for each in every]), sure, opened,
+        f"{confident['count']} of {confident['of']}", worst, str(looks),
         f"{area:.4f}" if isinstance(area, float) else area,
         f"{1e3 * time_['guarded']:.2f} ({1e3 * time_['network']:.2f} without)",
     ]  # fmt: skip
+
+
+def _range(counts: Sequence[Sequence[int] | None], digits: int = 2) -> str:
+    """Shares of natural images, by one network or from the least to the largest of several."""
+    found = sorted({f"{100 * count[0] / count[1]:.{digits}f}" for count in counts if count}, key=float)
+    return " to ".join(dict.fromkeys((found[0], found[-1]))) + " %" if found else NOT_MEASURED
 
 
 def _portfolio(judged: dict[str, Any]) -> str:
@@ -414,7 +443,7 @@ def main() -> None:
         "--rows",
         nargs="*",
         default=every_row(),
-        help="DATA/RECIPE/GUARD, also RECIPE*4 (trained 4 times as long) or GUARD+GUARD",
+        help="DATA/RECIPE/GUARD, also RECIPE*4 (trained 4 times as long), GUARD+GUARD or GUARD~FALSE ALARMS~DOUBTS",
     )
     parser.add_argument("--again", action="store_true", help="also those that are measured")
     parser.add_argument("--portfolio", choices=sorted(PORTFOLIOS), default="screen")

@@ -1247,6 +1247,13 @@ BUGS = (
         "tests/test_doubt.py",
     ),
     Bug(
+        "only the first model's guard excludes readers",
+        "verbs/judge.py",
+        "jurors = jury(given, target, _guards(behind))",
+        "jurors = jury(given, target, guards_of(behind[0]))",
+        "tests/test_judge_portfolio.py",
+    ),
+    Bug(
         "slack is 1 at the threshold",
         "guards/scale.py",
         "return (scores - self.threshold) / (self.median - self.threshold)",

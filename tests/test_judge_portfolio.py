@@ -181,6 +181,37 @@ def test_two_models_are_twice_the_trials_and_share_out_the_seeds(tmp_path):
     assert [run.about.target["text"] for run in found.runs] == ["tiny-0", "tiny-1"]
 
 
+@dataclass(frozen=True)
+class Open:
+    """A guard that accepts everything, made of one thing."""
+
+    made_of: str
+    name: str = "open"
+    needs: frozenset = frozenset()
+
+    @property
+    def uses(self):
+        return frozenset({f"function:{self.made_of}"})
+
+    def slack(self, outputs, inputs):
+        del inputs
+        return torch.ones_like(outputs.logits, dtype=torch.float64)
+
+    def fingerprint(self):
+        return self.made_of
+
+
+def test_every_model_may_have_a_guard_of_its_own_and_a_reader_must_be_independent_of_all(tmp_path):
+    one, other = Guarded(make_tiny_target(), Open("x")), Guarded(make_tiny_target(1), Open("b"))
+    settings = TrialSettings("tiny-0", out=tmp_path / "out")
+    case = prepare_case(settings, one, None, SMALL, (other,), BLIND)
+    assert [bool(juror.excluded) for juror in case.jurors] == [False, True]  # the second shares b with the other's guard
+    assert case.stored["guard"] == "x b"
+    again = prepare_case(settings, one, None, SMALL, (Guarded(make_tiny_target(1), Open("x")),), BLIND)
+    assert again.stored["guard"] == "x"
+    assert not any(juror.excluded for juror in again.jurors)
+
+
 def test_a_smaller_budget_is_the_beginning_of_a_larger_one(tmp_path):
     slow = Portfolio("slow", 1, (Attack("pixels", "squares", "random-squares", 4, "black-box", ("uniform",)),), 2)
     small = judged(tmp_path / "a", portfolio=slow, settings=TrialSettings("tiny-0", out=Path()))

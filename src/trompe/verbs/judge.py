@@ -106,7 +106,7 @@ class Case:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
         return {
             "command": "judge", **kept, "portfolio": self.portfolio.title, "digest": self.portfolio.digest(),
-            "guard": " ".join(guard.fingerprint() for guard in guards_of(self.targets[0])) or "none",
+            "guard": " ".join(guard.fingerprint() for guard in _guards(self.targets)) or "none",
             "readers": [juror.reader.fingerprint() for juror in self.jurors],
         }  # fmt: skip
 
@@ -195,10 +195,16 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
         _check_alike(from_network, target, "--undefended", alike=alike)
     given = readers_of(settings.readers, target) if readers is None else readers
     behind = tuple(each if guard is None else Guarded(each, guard) for each in targets)
-    jurors = jury(given, target, guards_of(behind[0]))
+    jurors = jury(given, target, _guards(behind))
     chosen = readers is not None or bool(settings.readers)
     unread = _why_unread(settings, targets, [juror.reader for juror in jurors if not juror.excluded], chosen=chosen)
     return Case(settings, portfolio, behind, guard, jurors, from_network, unread)
+
+
+def _guards(targets: Sequence[Target]) -> tuple[Guard, ...]:
+    """The guards in front of any of them, each once: a reader must be independent of all."""
+    found = {guard.fingerprint(): guard for target in targets for guard in guards_of(target)}
+    return tuple(found.values())
 
 
 def run_case(case: Case, tell: Tell | None = None) -> Judged:
