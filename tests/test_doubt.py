@@ -24,6 +24,7 @@ from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
 from trompe.testing import examine_guard
 from trompe.verbs.guard import measure
+from trompe.verbs.guarded import GuardedClassifier
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 LEVEL = level_odds(CERTAIN)
@@ -90,8 +91,20 @@ def test_the_strongest_class_stays_that_and_is_no_surer_than_its_ceiling(logits,
     assert after <= most * (1 + 1e-9) + 1e-9
     assert after == pytest.approx(min(before, most), rel=1e-9, abs=1e-9)
     assert int(limited.argmax()) == top or float(limited[0, top]) == float(limited.max())
-    rest = [c for c in range(3) if c != top]
-    assert torch.equal(limited[0, rest], logits[0, rest])  # the others keep their shares
+    assert float(limited.logsumexp(1)) == pytest.approx(float(logits.logsumexp(1)), abs=1e-9)
+    one, other = [c for c in range(3) if c != top]
+    assert float(limited[0, one] - limited[0, other]) == pytest.approx(
+        float(logits[0, one] - logits[0, other]), abs=1e-9
+    )
+
+
+def test_a_class_of_probability_nothing_can_be_given_something():
+    logits = torch.tensor([[0.0, -math.inf, -math.inf], [0.0, -1.0, -math.inf]])
+    limited = limit_odds(logits, torch.full((2, 3), 2.0, dtype=torch.float64))
+    assert log_odds(limited)[0].tolist() == pytest.approx([2.0, *[log_odds(limited)[0, 1].item()] * 2])
+    assert torch.equal(limited[1], logits[1].double())
+    free = torch.full((2, 2), math.inf, dtype=torch.float64)
+    assert limit_odds(torch.tensor([[0.0, -math.inf], [3.0, 1.0]]), free).tolist() == [[0.0, -math.inf], [3.0, 1.0]]
 
 
 def test_what_is_below_its_ceiling_keeps_every_bit():
@@ -99,9 +112,10 @@ def test_what_is_below_its_ceiling_keeps_every_bit():
     assert torch.equal(limit_odds(logits, torch.full((50, 10), 50.0, dtype=torch.float64)), logits.double())
 
 
-def test_of_an_independent_link_every_class_has_its_own_ceiling():
-    most = torch.tensor([[1.0, 2.0, 3.0]], dtype=torch.float64)
-    assert limit_odds(torch.tensor([[5.0, -1.0, 9.0]]), most, "independent").tolist() == [[1.0, -1.0, 3.0]]
+def test_of_an_independent_link_all_classes_are_lowered_together():
+    most = torch.tensor([[1.0, 2.0, 3.0], [9.0, 9.0, 9.0]], dtype=torch.float64)
+    logits = torch.tensor([[5.0, -1.0, 9.0], [5.0, 4.0, -3.0]])
+    assert limit_odds(logits, most, "independent").tolist() == [[-1.0, -7.0, 3.0], [5.0, 4.0, -3.0]]
 
 
 def test_a_class_at_its_ceiling_has_the_slope_of_the_ceiling_and_one_below_has_its_own():
@@ -109,8 +123,8 @@ def test_a_class_at_its_ceiling_has_the_slope_of_the_ceiling_and_one_below_has_i
     most = torch.full((2, 3), 4.0, dtype=torch.float64, requires_grad=True)
     height = class_log_odds(limit_odds(logits, most), torch.tensor([0, 0]))
     own, up = torch.autograd.grad(height.sum(), (logits, most))
-    assert up.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    assert own[0].tolist() == [0.0, 0.0, 0.0]
+    assert torch.allclose(up, torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64), atol=1e-12)
+    assert own[0].abs().max() < 1e-6
     assert own[1, 0] == 1.0
 
 
@@ -181,7 +195,8 @@ def test_few_images_share_one_bound(samples, lenet):
     assert len(guard.enough) == 9
 
 
-def test_a_class_for_none_of_these_is_not_limited():
+@pytest.mark.parametrize("columns", [2, 3])
+def test_a_class_for_none_of_these_is_not_limited(columns):
     names = ("a", "b", "none")
 
     class Answers:
@@ -191,8 +206,41 @@ def test_a_class_for_none_of_these_is_not_limited():
         def judge(self, inputs):
             return Outputs(torch.tensor([[0.0, 0.0, 90.0]]).expand(len(inputs), 3))
 
-    found = Guarded(Answers(), DoubtingGuard(Said(2), (1.0, 1.0))).judge(torch.zeros(2, 1, 2, 2))
+    found = Guarded(Answers(), DoubtingGuard(Said(columns), (1.0, 1.0))).judge(torch.zeros(2, 1, 2, 2))
     assert found.logits.tolist() == [[0.0, 0.0, 90.0]] * 2
+
+
+@pytest.mark.parametrize("kinds", [("pca-residual",), ("mahalanobis", "pca-residual")])
+def test_what_is_borne_does_not_hang_on_the_other_images_of_a_batch(kinds, samples):
+    target = load_target("lenet-mnist", Declaration(layer="net.6"))
+    trusted = replace(trusted_of(samples, target, doubts=0.4), layer="net.6")
+    guard = fit_guard(kinds[0], trusted, kinds[1:])
+    images = from_levels(samples.images[:64])
+    said = target.judge(images)
+    whole = guard.ceiling(guard.slack(said, images))
+    for rows in (slice(1, 3), slice(54, 63), slice(10, 20), slice(3, 30)):
+        assert torch.equal(guard.ceiling(guard.slack(said.take(rows), images[rows])), whole[rows])
+
+
+def test_what_was_found_against_a_guard_that_doubts_is_verified_from_disk(folder, tmp_path):
+    guard = tmp_path / "guard"
+    trompe.guard("lenet-mnist", images=str(folder), kind="pca-residual", false_alarms=0.05, doubts=0.6, out=guard)
+    run = trompe.fool("lenet-mnist", guard=guard, by="ascend", generations=25, out=tmp_path / "run")
+    found = trompe.verify(tmp_path / "run")
+    assert found.passed
+    assert any(record.first(0.99) is not None for record in run.classes)
+
+
+def test_why_is_said_of_what_the_classifier_itself_answers(samples, lenet):
+    trusted = trusted_of(samples, lenet, doubts=0.6)
+    behind = Guarded(lenet, fit_guard("margin", trusted))
+    images = from_levels(samples.images)
+    refused = [(i, verdict) for i, verdict in enumerate(GuardedClassifier(behind)(images)) if not verdict.accepted]
+    assert refused
+    for i, verdict in refused:
+        outputs = behind.judge(images[i : i + 1])
+        slack = float(outputs.slack[0, outputs.logits.argmax()])
+        assert f"margin with doubt: {slack:.2f}," in verdict.why
 
 
 # The command

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ from trompe.targets.load import bundled_targets
 from trompe.targets.trained import read_samples
 from trompe.verbs.guard import measure
 from trompe.verbs.judge import prepare_case, run_case
+from trompe.verbs.jury import senseless
 from trompe.verbs.natural import samples_folder
 from trompe.verbs.readable import readers_of, why_unsuited
 from trompe.verbs.rerun import repeat
@@ -188,6 +189,7 @@ class Open:
     made_of: str
     name: str = "open"
     needs: frozenset = frozenset()
+    asked: list = field(default_factory=list)
 
     @property
     def uses(self):
@@ -195,6 +197,7 @@ class Open:
 
     def slack(self, outputs, inputs):
         del inputs
+        self.asked.append(outputs.logits)
         return torch.ones_like(outputs.logits, dtype=torch.float64)
 
     def fingerprint(self):
@@ -205,11 +208,24 @@ def test_every_model_may_have_a_guard_of_its_own_and_a_reader_must_be_independen
     one, other = Guarded(make_tiny_target(), Open("x")), Guarded(make_tiny_target(1), Open("b"))
     settings = TrialSettings("tiny-0", out=tmp_path / "out")
     case = prepare_case(settings, one, None, SMALL, (other,), BLIND)
-    assert [bool(juror.excluded) for juror in case.jurors] == [False, True]  # the second shares b with the other's guard
+    assert [bool(juror.excluded) for juror in case.jurors] == [
+        False,
+        True,
+    ]  # the second shares b with the other's guard
     assert case.stored["guard"] == "x b"
     again = prepare_case(settings, one, None, SMALL, (Guarded(make_tiny_target(1), Open("x")),), BLIND)
     assert again.stored["guard"] == "x"
     assert not any(juror.excluded for juror in again.jurors)
+
+
+def test_a_guard_is_held_against_readers_on_its_own_network(tmp_path):
+    one, other = Open("x"), Open("y")
+    networks = make_tiny_target(), make_tiny_target(1)
+    settings = TrialSettings("tiny-0", out=tmp_path / "out")
+    prepare_case(settings, Guarded(networks[0], one), None, SMALL, (Guarded(networks[1], other),), BLIND)
+    images = senseless(networks[0])[: len(other.asked[0])]
+    assert torch.equal(one.asked[0], networks[0].judge(images).logits)
+    assert torch.equal(other.asked[0], networks[1].judge(images).logits)
 
 
 def test_a_smaller_budget_is_the_beginning_of_a_larger_one(tmp_path):

@@ -17,6 +17,8 @@ REJECTED = -2e3
 """Bid value of a candidate exactly at the guard's threshold; below every accepted one."""
 SLACK_WEIGHT = 100.0
 """How many units of bid value one unit of slack is worth."""
+_NOTHING = 1e4
+"""So many logits below the strongest, a class counts as one of probability 0."""
 _CACHED = 65_536
 """Numbers whose log-odds are formed together on the CPU: a dozen arrays of so many doubles stay in its cache."""
 _LANES = 8
@@ -88,12 +90,13 @@ def class_log_odds(logits: Logits, classes: Rows, link: Link = "softmax") -> Flo
 def limit_odds(logits: Logits, ceiling: Classwise, link: Link = "softmax") -> Logits:
     """Logits whose strongest class has no higher log-odds than its ceiling; where it has none, they stay as they are.
 
-    The strongest class stays the strongest, and the others keep their shares among themselves. Nothing saturates, and
-    a class at its ceiling has the ceiling's gradient. Where the link is independent, every class is limited.
+    What the strongest class gives up goes to the others in their proportions, so that it stays the strongest and
+    probabilities sum to what they did. Nothing saturates, and a class at its ceiling has the ceiling's gradient. Where
+    the link is independent, all classes are lowered by as much as the strongest.
 
     Args:
-        logits: Shape (n, classes), any float type, at least two classes for a softmax.
-        ceiling: Float64 of the same shape, above 0.
+        logits: Shape (n, classes), any float type, at least two classes for a softmax; some may be -infinite.
+        ceiling: Float64 of the same shape, above 0; infinite where there is none.
         link: How logits become probabilities.
 
     Returns:
@@ -101,16 +104,19 @@ def limit_odds(logits: Logits, ceiling: Classwise, link: Link = "softmax") -> Lo
 
     Example:
         >>> most = torch.full((1, 3), 2.0, dtype=torch.float64)
-        >>> log_odds(limit_odds(torch.tensor([[800.0, 1.0, 0.0]]), most))[0, 0].item()
+        >>> round(log_odds(limit_odds(torch.tensor([[800.0, 1.0, 0.0]]), most))[0, 0].item(), 12)
         2.0
     """
     z = logits.to(torch.float64)
+    peak, strongest = z.max(1, keepdim=True)
+    most = ceiling.gather(1, strongest)
     if link == "independent":
-        return torch.minimum(z, ceiling)
-    strongest = z.argmax(1, keepdim=True)
-    others = z.scatter(1, strongest, -math.inf).logsumexp(1, keepdim=True)
-    most = others + ceiling.gather(1, strongest)
-    return z.scatter(1, strongest, torch.minimum(z.gather(1, strongest), most))
+        return z - (peak - most).clamp(min=0.0)
+    some = torch.maximum(z, peak - _NOTHING)  # of a class of probability 0, so that it can be given something
+    others = some.scatter(1, strongest, -math.inf).logsumexp(1, keepdim=True)
+    lowered = some.scatter(1, strongest, torch.minimum(peak, others + most))
+    lowered = lowered + (some.logsumexp(1, keepdim=True) - lowered.logsumexp(1, keepdim=True))
+    return torch.where(peak - others > most, lowered, z)
 
 
 def superclass_log_odds(logits: Logits, members: Int64[Tensor, " members"]) -> Float64[Tensor, " n"]:

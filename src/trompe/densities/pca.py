@@ -9,11 +9,13 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trompe.core.numerics import from_levels
+from trompe.core.numerics import filled_up, from_levels
 from trompe.core.types import Classwise, Images, Levels
 from trompe.densities.damage import damaged
 
 _KEPT = 0.95
+_ROWS = 8
+"""Images that are multiplied together: the last rows of another number are summed in another order, to other bits."""
 
 
 class PrincipalComponents:
@@ -47,10 +49,10 @@ class PrincipalComponents:
 
     def log_density(self, images: Images) -> Classwise:
         """Shape (n, 1); row i depends on image i alone; it has a gradient."""
-        rows = (images.flatten(1) - self.mean).to(torch.float64)
+        rows = filled_up((images.flatten(1) - self.mean).to(torch.float64), _ROWS)
         components = self.components.to(torch.float64)
         outside = rows - (rows @ components.T) @ components
-        return -0.5 * outside.square().sum(1, keepdim=True)
+        return -0.5 * outside.square().sum(1, keepdim=True)[: len(images)]
 
     def fingerprint(self) -> str:
         """A hash of everything that decides its answers."""

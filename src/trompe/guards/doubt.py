@@ -64,12 +64,15 @@ class DoubtingGuard:
         return self.guard.slack(outputs, inputs)
 
     def ceiling(self, slack: Classwise) -> Classwise:
-        """The log-odds that each class may have at most, float64, shape (n, classes), always above 0.
+        """The log-odds that each class may have at most, float64, always above 0.
 
         Args:
-            slack: Of this guard.
+            slack: Of this guard. Columns after the classes that it has a bound for are for none of these.
+
+        Returns:
+            Shape (n, as many as there are bounds).
         """
-        borne = slack / torch.tensor(self.enough, dtype=torch.float64)
+        borne = slack[:, : len(self.enough)] / torch.tensor(self.enough, dtype=torch.float64)
         return 0.5 * level_odds(CERTAIN) * (1.0 + borne.clamp(min=0.0))
 
     def reasons(self, outputs: Outputs, inputs: Images) -> Mapping[str, Classwise]:
@@ -112,16 +115,16 @@ def doubting(guard: Stored, held: Split, outputs: Outputs, labels: int, doubts: 
     with torch.inference_mode():
         slack = torch.cat([guard.slack(outputs.take(part), from_levels(held.images[part])) for part in rows])
     own = own_class(slack, held.classes)
-    refused = float((own < 0.0).double().mean())
     parts = [own[held.classes == c] for c in range(labels)]
     if min(map(len, parts)) * doubts < 1.0:
         parts = [own] * labels
     enough = [float(part.quantile(doubts)) if 0.0 < doubts < 1.0 else 0.0 for part in parts]
     if min(enough) <= 0.0:
+        refused = max(float((part <= 0.0).double().mean()) for part in parts if len(part))
         raise BadInput(
-            expected=f"a share above that of the images that the guard refuses ({100 * refused:.2f} %) and below 1",
+            expected=f"a share below 1 and above that of the images that the guard refuses, in a class {refused:.2%}",
             got=f"{doubts:g}",
             where="--doubts",
-            do="Give for example 0.3, or allow fewer --false-alarms.",
+            do="Doubt more, or allow fewer --false-alarms.",
         )
     return DoubtingGuard(guard, tuple(enough))

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import TargetError
+from trompe.core.numerics import filled_up
 from trompe.core.types import Classwise, Images, Outputs, Rows
 from trompe.guards.scale import Parts, Scale, on_scales, scale_numbers, scales_from, scales_of
 
 _SHRINK = 1e-3
 """Of the mean variance, added to every direction: without it a direction in which nothing varied would decide all."""
 _SMALL = 1e-12
+_ROWS = 8
+"""Inputs that are multiplied together: the last rows of another number are summed in another order, to other bits."""
 
 
 def features_of(outputs: Outputs, layer: str) -> Tensor:
@@ -77,7 +80,8 @@ class MahalanobisGuard:
 
     def nearness(self, features: Tensor) -> Classwise:
         """Shape (n, classes): minus the Mahalanobis distance to each class's mean."""
-        rows, means = features @ self.whitening, self.means @ self.whitening
+        rows, means = filled_up(features, _ROWS) @ self.whitening, self.means @ self.whitening
+        rows = rows[: len(features)]
         squared = (rows.unsqueeze(1) - means).square().sum(2)
         return -(squared + _SMALL).sqrt()
 

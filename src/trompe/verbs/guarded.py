@@ -11,7 +11,7 @@ from trompe.core.check import check_images
 from trompe.core.numerics import log_odds, probability
 from trompe.core.types import Classwise, Images, Outputs, Target
 from trompe.targets import Declaration, load_target
-from trompe.targets.guarded import Guarded, guards_of
+from trompe.targets.guarded import Guarded, guards_of, undefended
 
 _AT_ONCE = 256
 
@@ -36,7 +36,7 @@ class Verdict:
 
     Attributes:
         label: The class that it names, believed or not.
-        confidence: Of that class, as the classifier says it, from 0 to 1.
+        confidence: Of that class, from 0 to 1: as the classifier says it, or less where a guard doubts.
         accepted: Whether the guards believe it.
         why: Why they do not, in words; empty where they do.
     """
@@ -77,14 +77,13 @@ class GuardedClassifier:
             assert outputs.slack is not None  # noqa: S101  for the type checker: a guard always gives it
             for row, column in enumerate(named.tolist()):
                 slack = float(outputs.slack[row, column])
-                why = (
-                    "" if slack >= 0.0 else self._why(images[row : row + 1], outputs.take(slice(row, row + 1)), column)
-                )
+                why = "" if slack >= 0.0 else self._why(images[row : row + 1], column)
                 yield Verdict(self.target.labels[column], probability(float(odds[row, column])), slack >= 0.0, why)
 
-    def _why(self, image: Images, outputs: Outputs, column: int) -> str:
+    def _why(self, image: Images, column: int) -> str:
         """Which guard refuses most, and of what it asks the least usual."""
-        own = Outputs(outputs.logits, None, outputs.features)
+        said = undefended(self.target).judge(image)
+        own = Outputs(said.logits, None, said.features)
         told = [(float(guard.slack(own, image)[0, column]), guard) for guard in guards_of(self.target)]
         slack, guard = min(told, key=lambda one: one[0])
         if slack >= 0.0:

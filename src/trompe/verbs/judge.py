@@ -106,7 +106,7 @@ class Case:
         kept = {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
         return {
             "command": "judge", **kept, "portfolio": self.portfolio.title, "digest": self.portfolio.digest(),
-            "guard": " ".join(guard.fingerprint() for guard in _guards(self.targets)) or "none",
+            "guard": " ".join(guard.fingerprint() for guard, _ in _guards(self.targets)) or "none",
             "readers": [juror.reader.fingerprint() for juror in self.jurors],
         }  # fmt: skip
 
@@ -201,9 +201,12 @@ def prepare_case(  # noqa: PLR0913  one for each object that a judgement is abou
     return Case(settings, portfolio, behind, guard, jurors, from_network, unread)
 
 
-def _guards(targets: Sequence[Target]) -> tuple[Guard, ...]:
-    """The guards in front of any of them, each once: a reader must be independent of all."""
-    found = {guard.fingerprint(): guard for target in targets for guard in guards_of(target)}
+def _guards(targets: Sequence[Target]) -> tuple[tuple[Guard, Target], ...]:
+    """The guards in front of any of them, each once, with its network: a reader must be independent of all."""
+    found: dict[str, tuple[Guard, Target]] = {}
+    for target in targets:
+        for guard in guards_of(target):
+            found.setdefault(guard.fingerprint(), (guard, undefended(target)))
     return tuple(found.values())
 
 

@@ -44,7 +44,7 @@ class Juror:
                 "counts": not self.excluded, "excluded": self.excluded or "no"}  # fmt: skip
 
 
-def jury(readers: Iterable[Reader], target: Target, guards: Sequence[Guard]) -> tuple[Juror, ...]:
+def jury(readers: Iterable[Reader], target: Target, guards: Sequence[tuple[Guard, Target]]) -> tuple[Juror, ...]:
     """Every reader, with the reason why it does not count.
 
     It does not where it shares a function, features or fitting data with a guard or with what `hide` evades; where
@@ -53,7 +53,7 @@ def jury(readers: Iterable[Reader], target: Target, guards: Sequence[Guard]) -> 
     Args:
         readers: Who was brought along.
         target: What they are to read images for.
-        guards: In front of it.
+        guards: In front of it and of other networks, each with the network that it stands in front of.
 
     Raises:
         BadInput: A reader reads other classes, or images of another shape.
@@ -82,15 +82,15 @@ def _checked(reader: Reader, target: Target) -> Reader:
     )
 
 
-def _why_not(reader: Reader, target: Target, guards: Sequence[Guard]) -> str:
-    for guard in guards:
+def _why_not(reader: Reader, target: Target, guards: Sequence[tuple[Guard, Target]]) -> str:
+    for guard, _ in guards:
         if shared := sorted(reader.uses & guard.uses):
             return f"shares {', '.join(shared)} with the guard {guard.name}"
     if shared := sorted(reader.uses & {use for use in HIDE_READER["uses"] if use.startswith("function:")}):
         return f"shares {', '.join(shared)} with what hide evades"
     images = senseless(target)
-    for guard in guards:
-        if _same_order(reader, target, guard, images):
+    for guard, network in guards:
+        if _same_order(reader, network, guard, images):
             return f"puts images into the same order as the guard {guard.name}"
     seen = sum(label != NONE for label in read_labels(reader, images))
     return f"reads {seen} of {len(images)} images of nothing" if seen > _READS_NOISE * len(images) else ""
