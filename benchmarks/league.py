@@ -431,7 +431,8 @@ def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
         for y, (_, image) in enumerate(sorted(found[label], key=lambda one: one[0])[:tall]):
             sheet[y * (side + 2) : y * (side + 2) + side, x * (side + 2) : x * (side + 2) + side] = image
     drawn = Image.fromarray(sheet.numpy())
-    path = PICTURES / f"got-through-{name.replace('/', '-').replace(TIMES, '-x')}.png"
+    plain = "".join(c if c.isalnum() or c in ".-" else "-" for c in name.replace(TIMES, "-x"))
+    path = PICTURES / f"got-through-{plain}.png"
     drawn.resize((drawn.width * 4, drawn.height * 4), Image.Resampling.NEAREST).save(path)
     return path
 
