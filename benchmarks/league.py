@@ -189,7 +189,6 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "commands": [step for step in (*given.made, judge_text) if step],
         "natural": counted(target, data),
         "natural_of_others": [counted(other, data) for other in given.targets[1:]],
-        "sure": [int((natural >= level_odds(LEVEL)).sum()), len(natural)],
         "judged": judged.describe(),
         "steps": steps_of(judged.runs, options.portfolio),
         "auroc": static(target, natural, data, options),

@@ -1270,7 +1270,7 @@ BUGS = (
     Bug(
         "the plane of principal components hangs on the size of a batch",
         "densities/pca.py",
-        "filled_up((images.flatten(1) - self.mean).to(torch.float64), _ROWS)",
+        "filled_up((images.flatten(1) - self.mean).to(torch.float64))",
         "(images.flatten(1) - self.mean).to(torch.float64)",
         "tests/test_doubt.py",
     ),
@@ -1563,9 +1563,9 @@ BUGS = (
     ),
     Bug(
         "an estimator is asked about a rest of rows",
-        "targets/sklearn.py",
-        "_ROWS = 16",
-        "_ROWS = 1",
+        NUMERICS,
+        "_BLOCK = 16",
+        "_BLOCK = 1",
         "tests/test_audit_targets.py::test_an_estimator_is_asked_about_whole_blocks_of_rows",
     ),
     Bug(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from digits import moved_digits, trusted_digits, write_digits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,12 +17,10 @@ from trompe.core.numerics import class_log_odds, from_levels, level_odds, limit_
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
 from trompe.data import Split
-from trompe.guards import CERTAIN, DoubtingGuard, Trusted, doubting, fit_guard, load_guard, read_card
+from trompe.guards import CERTAIN, DoubtingGuard, doubting, fit_guard, load_guard, read_card
 from trompe.measure.statistics import wilson
 from trompe.targets import Declaration, load_target
 from trompe.targets.guarded import Guarded
-from trompe.targets.load import bundled_targets
-from trompe.targets.trained import read_samples
 from trompe.testing import examine_guard
 from trompe.verbs.guard import measure
 from trompe.verbs.guarded import GuardedClassifier
@@ -61,20 +60,12 @@ def lenet():
 
 @pytest.fixture(scope="module")
 def samples():
-    found = read_samples(bundled_targets()["lenet-mnist"])
-    moved = torch.cat([found.images.roll((dy, dx), (2, 3)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
-    return Split(moved, found.classes.repeat(9))
+    return moved_digits()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, samples):
-    from PIL import Image
-
-    place = tmp_path_factory.mktemp("images")
-    for i, (image, c) in enumerate(zip(samples.images, samples.classes.tolist(), strict=True)):
-        (place / str(c)).mkdir(exist_ok=True)
-        Image.fromarray(image[0].numpy()).save(place / str(c) / f"{i:03}.png")
-    return place
+    return write_digits(tmp_path_factory.mktemp("images"), samples)
 
 
 # The limit
@@ -162,16 +153,9 @@ def test_an_attack_on_both_climbs_the_slack_where_that_is_what_limits(lenet, sam
     assert (slope[keeps] > 0.0).all()  # brighter is more slack
 
 
-def trusted_of(samples, target, **more):
-    held = torch.arange(len(samples)) % 3 == 0
-    known, rest = (Split(samples.images[rows], samples.classes[rows]) for rows in (~held, held))
-    said = [target.judge(from_levels(part.images)) for part in (known, rest)]
-    return Trusted(known, rest, *said, labels=10, data="samples", false_alarms=0.05, iterations=15, **more)
-
-
 @pytest.mark.parametrize("kinds", [("kde",), ("certified",), ("kde", "margin")])
 def test_the_share_that_is_doubted_is_the_one_asked_for(kinds, samples, lenet, tmp_path):
-    trusted = trusted_of(samples, lenet, doubts=0.4)
+    trusted = trusted_digits(samples, lenet, doubts=0.4)
     guard = fit_guard(kinds[0], trusted, kinds[1:])
     assert isinstance(guard, DoubtingGuard)
     assert guard.name == f"{'+'.join(kinds)} with doubt"
@@ -188,7 +172,7 @@ def test_the_share_that_is_doubted_is_the_one_asked_for(kinds, samples, lenet, t
 
 
 def test_few_images_share_one_bound(samples, lenet):
-    trusted = trusted_of(samples, lenet)
+    trusted = trusted_digits(samples, lenet)
     few = Split(trusted.held.images[:20], trusted.held.classes[:20])
     guard = doubting(Said(), Split(few.images, few.classes.clamp(max=8)), trusted.held_outputs.take(slice(20)), 9, 0.3)
     assert len(set(guard.enough)) == 1
@@ -213,7 +197,7 @@ def test_a_class_for_none_of_these_is_not_limited(columns):
 @pytest.mark.parametrize("kinds", [("pca-residual",), ("mahalanobis", "pca-residual")])
 def test_what_is_borne_does_not_hang_on_the_other_images_of_a_batch(kinds, samples):
     target = load_target("lenet-mnist", Declaration(layer="net.6"))
-    trusted = replace(trusted_of(samples, target, doubts=0.4), layer="net.6")
+    trusted = trusted_digits(samples, target, doubts=0.4, layer="net.6")
     guard = fit_guard(kinds[0], trusted, kinds[1:])
     images = from_levels(samples.images[:64])
     said = target.judge(images)
@@ -232,7 +216,7 @@ def test_what_was_found_against_a_guard_that_doubts_is_verified_from_disk(folder
 
 
 def test_why_is_said_of_what_the_classifier_itself_answers(samples, lenet):
-    trusted = trusted_of(samples, lenet, doubts=0.6)
+    trusted = trusted_digits(samples, lenet, doubts=0.6)
     behind = Guarded(lenet, fit_guard("margin", trusted))
     images = from_levels(samples.images)
     refused = [(i, verdict) for i, verdict in enumerate(GuardedClassifier(behind)(images)) if not verdict.accepted]
@@ -286,7 +270,7 @@ def test_a_share_that_cannot_be_doubted_is_one_line(doubts, folder, tmp_path, ca
 
 
 def test_a_share_that_the_guard_refuses_already_is_refused(samples, lenet):
-    trusted = trusted_of(samples, lenet)
+    trusted = trusted_digits(samples, lenet)
     with pytest.raises(BadInput, match="above that of the images that the guard refuses") as raised:
         doubting(Said(), trusted.held, trusted.held_outputs, 10, 0.01)  # it refuses one class in ten
     assert raised.value.where == "--doubts"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from digits import moved_digits, trusted_digits, write_digits
 from PIL import Image
 from torch import nn
 
@@ -18,15 +19,13 @@ from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
 from trompe.data import Split
-from trompe.guards import KINDS, Scale, Trusted, fit_guard, load_guard, read_card
+from trompe.guards import KINDS, Scale, fit_guard, load_guard, read_card
 from trompe.guards.types import TYPES
 from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
 from trompe.targets import Declaration, TorchTarget, load_target, write_declaration
 from trompe.targets.guarded import Guarded, named
-from trompe.targets.load import bundled_targets
 from trompe.targets.preprocessing import PLAIN
-from trompe.targets.trained import read_samples
 from trompe.testing import examine_guard
 from trompe.verbs import guard as verb
 from trompe.verbs.guarded import GuardedClassifier
@@ -39,9 +38,7 @@ READERS = Path(__file__).parent.parent / "docs" / "readers.md"
 
 @pytest.fixture(scope="module")
 def samples():
-    found = read_samples(bundled_targets()["lenet-mnist"])
-    moved = torch.cat([found.images.roll((dy, dx), (2, 3)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
-    return Split(moved, found.classes.repeat(9))
+    return moved_digits()
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +48,12 @@ def layered():
 
 @pytest.fixture(scope="module")
 def trusted(samples, layered):
-    held = torch.arange(len(samples)) % 3 == 0
-    known, rest = (Split(samples.images[rows], samples.classes[rows]) for rows in (~held, held))
-    said = [layered.judge(from_levels(part.images)) for part in (known, rest)]
-    return Trusted(known, rest, *said, labels=10, layer=LAYER, data="samples", false_alarms=0.05, iterations=15)
+    return trusted_digits(samples, layered, layer=LAYER)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, samples):
-    place = tmp_path_factory.mktemp("images")
-    for i, (image, c) in enumerate(zip(samples.images, samples.classes.tolist(), strict=True)):
-        (place / str(c)).mkdir(exist_ok=True)
-        Image.fromarray(image[0].numpy()).save(place / str(c) / f"{i:03}.png")
-    return place
+    return write_digits(tmp_path_factory.mktemp("images"), samples)
 
 
 @pytest.fixture(scope="module")

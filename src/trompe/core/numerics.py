@@ -21,6 +21,9 @@ _NOTHING = 1e4
 """So many logits below the strongest, a class counts as one of probability 0."""
 _CACHED = 65_536
 """Numbers whose log-odds are formed together on the CPU: a dozen arrays of so many doubles stay in its cache."""
+_BLOCK = 16
+"""Products of matrices come in blocks of so many rows, or a part of it, and a rest that some processors compute in
+another order: without a rest an answer does not depend on its place in the batch."""
 _LANES = 8
 """Rows of which a multiple is taken together, so that its vectors begin where they would without, to the same bits."""
 _ROUNDING = 1e-9
@@ -211,7 +214,7 @@ def quantise(images: Images) -> Images:
     return from_levels(to_levels(images))
 
 
-def filled_up(rows: Tensor, size: int) -> Tensor:
+def filled_up(rows: Tensor, size: int = _BLOCK) -> Tensor:
     """The rows, and their last one again until their number is a multiple of a size: bits may hang on it."""
     rest = -len(rows) % size
     return torch.cat([rows, rows[-1:].expand(rest, *rows.shape[1:])]) if rest else rows

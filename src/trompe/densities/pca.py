@@ -14,8 +14,6 @@ from trompe.core.types import Classwise, Images, Levels
 from trompe.densities.damage import damaged
 
 _KEPT = 0.95
-_ROWS = 8
-"""Images that are multiplied together: the last rows of another number are summed in another order, to other bits."""
 
 
 class PrincipalComponents:
@@ -49,7 +47,7 @@ class PrincipalComponents:
 
     def log_density(self, images: Images) -> Classwise:
         """Shape (n, 1); row i depends on image i alone; it has a gradient."""
-        rows = filled_up((images.flatten(1) - self.mean).to(torch.float64), _ROWS)
+        rows = filled_up((images.flatten(1) - self.mean).to(torch.float64))
         components = self.components.to(torch.float64)
         outside = rows - (rows @ components.T) @ components
         return -0.5 * outside.square().sum(1, keepdim=True)[: len(images)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trompe.core.numerics import from_levels
-from trompe.core.types import Classwise, Images, Outputs
+from trompe.core.types import Classwise, Guard, Images, Outputs
 from trompe.data import Split
 from trompe.guards.scale import Parts, Scale, on_scales, scale_numbers, scales_from, scales_of
 from trompe.guards.types import AND, TYPES, Stored
@@ -98,10 +98,16 @@ def combine(guards: Sequence[Stored], held: Split, outputs: Outputs, labels: int
         BadInput: The images do not differ.
     """
     bare = CombinedGuard(tuple(guards), (Scale(0.0, 1.0),) * labels)
-    rows = torch.arange(len(held)).split(_AT_ONCE)
-    least = torch.cat([bare.least(outputs.take(part), from_levels(held.images[part])).detach() for part in rows])
+    least = slack_of(bare, held, outputs)
     scales = scales_of(least, held.classes, labels, false_alarms)
     return replace(bare, scales=tuple(Scale(max(0.0, scale.threshold), scale.median) for scale in scales))
+
+
+def slack_of(guard: Guard, images: Split, outputs: Outputs) -> Classwise:
+    """The slack of a guard of images that a classifier was asked about, in batches and without a gradient."""
+    rows = torch.arange(len(images)).split(_AT_ONCE)
+    with torch.inference_mode():
+        return torch.cat([guard.slack(outputs.take(part), from_levels(images.images[part])) for part in rows])
 
 
 def type_of(kind: str) -> type[Stored]:

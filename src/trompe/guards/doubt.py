@@ -9,18 +9,17 @@ import torch
 from torch import Tensor
 
 from trompe.core.errors import BadInput
-from trompe.core.numerics import from_levels, level_odds
+from trompe.core.numerics import level_odds
 from trompe.core.types import Classwise, Images, Outputs
 from trompe.data import Split
-from trompe.guards.combined import type_of
-from trompe.guards.scale import Parts, own_class
+from trompe.guards.combined import slack_of, type_of
+from trompe.guards.scale import Parts, own_by_class, own_class
 from trompe.guards.types import Stored
 
 CERTAIN = 0.99
 """The confidence that has to be borne."""
 ENOUGH = "enough"
 """Among the numbers of a stored guard: it doubts, and this slack is enough."""
-_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,16 +110,11 @@ def doubting(guard: Stored, held: Split, outputs: Outputs, labels: int, doubts: 
     Raises:
         BadInput: The share is not larger than that of the images that the guard refuses, or is not below 1.
     """
-    rows = torch.arange(len(held)).split(_AT_ONCE)
-    with torch.inference_mode():
-        slack = torch.cat([guard.slack(outputs.take(part), from_levels(held.images[part])) for part in rows])
-    own = own_class(slack, held.classes)
-    parts = [own[held.classes == c] for c in range(labels)]
-    if min(map(len, parts)) * doubts < 1.0:
-        parts = [own] * labels
+    own = own_class(slack_of(guard, held, outputs), held.classes)
+    parts = own_by_class(own, held.classes, labels, doubts)
     enough = [float(part.quantile(doubts)) if 0.0 < doubts < 1.0 else 0.0 for part in parts]
     if min(enough) <= 0.0:
-        refused = max(float((part <= 0.0).double().mean()) for part in parts if len(part))
+        refused = max(float((part <= 0.0).double().mean()) for part in parts)
         raise BadInput(
             expected=f"a share below 1 and above that of the images that the guard refuses, in a class {refused:.2%}",
             got=f"{doubts:g}",

@@ -16,8 +16,6 @@ from trompe.guards.scale import Parts, Scale, on_scales, scale_numbers, scales_f
 _SHRINK = 1e-3
 """Of the mean variance, added to every direction: without it a direction in which nothing varied would decide all."""
 _SMALL = 1e-12
-_ROWS = 8
-"""Inputs that are multiplied together: the last rows of another number are summed in another order, to other bits."""
 
 
 def features_of(outputs: Outputs, layer: str) -> Tensor:
@@ -80,7 +78,7 @@ class MahalanobisGuard:
 
     def nearness(self, features: Tensor) -> Classwise:
         """Shape (n, classes): minus the Mahalanobis distance to each class's mean."""
-        rows, means = filled_up(features, _ROWS) @ self.whitening, self.means @ self.whitening
+        rows, means = filled_up(features) @ self.whitening, self.means @ self.whitening
         rows = rows[: len(features)]
         squared = (rows.unsqueeze(1) - means).square().sum(2)
         return -(squared + _SMALL).sqrt()

@@ -95,11 +95,16 @@ def scales_of(scores: Classwise, classes: Rows, labels: int, false_alarms: float
     Raises:
         BadInput: The share is out of range, or the scores do not tell inputs apart.
     """
-    blind, own = scores.shape[1] == 1, own_class(scores, classes)
-    parts = [own[classes == c] for c in range(labels)]
-    if blind or min(map(len, parts)) * false_alarms < 1.0:
+    own = own_class(scores, classes)
+    if scores.shape[1] == 1:
         return (Scale.of(own, false_alarms),) * labels
-    return tuple(Scale.of(part, false_alarms) for part in parts)
+    return tuple(Scale.of(part, false_alarms) for part in own_by_class(own, classes, labels, false_alarms))
+
+
+def own_by_class(own: Float64[Tensor, " n"], classes: Rows, labels: int, share: float) -> list[Tensor]:
+    """The scores of each class, to part a share off; those of all where some class has too few for that."""
+    parts = [own[classes == c] for c in range(labels)]
+    return [own] * labels if min(map(len, parts)) * share < 1.0 else parts
 
 
 def scales_from(numbers: Sequence[Sequence[float]]) -> tuple[Scale, ...]:

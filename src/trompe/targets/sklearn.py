@@ -15,10 +15,6 @@ from trompe.core.seeds import Stream
 from trompe.targets.declaration import Declaration
 from trompe.targets.foreign import ForeignTarget, foreign
 
-_ROWS = 16
-"""Products of matrices come in blocks of so many rows, or a part of it, and a rest that some processors compute in
-another order: without a rest an answer does not depend on its place in the batch."""
-
 
 @dataclass(frozen=True, eq=False)
 class Estimator:
@@ -41,7 +37,7 @@ class Estimator:
             TargetError: It refuses the input; usually its shape.
         """
         try:
-            answer = self.estimator.predict_proba(filled_up(batch.flatten(1), _ROWS).numpy())
+            answer = self.estimator.predict_proba(filled_up(batch.flatten(1)).numpy())
         except (ValueError, TypeError, AttributeError) as cause:
             raise TargetError(
                 expected=f"an estimator that takes rows of {batch[0].numel()} numbers",

@@ -17,6 +17,7 @@ from trompe.core.types import Guard, Outputs, Target
 from trompe.data import NAMES, Split, load
 from trompe.data.folders import read_photographs
 from trompe.data.halves import fifths, half, half_name
+from trompe.guards.combined import slack_of
 from trompe.guards.doubt import CERTAIN
 from trompe.guards.fit import Trusted, check_trusted, fit_guard
 from trompe.guards.store import CARD, GuardCard, card_of, save_guard
@@ -156,10 +157,7 @@ def _quarters(images: Split) -> tuple[Split, Split]:
 def measure(guard: Guard, target: Target, images: Split) -> Measured:
     """What a guard in front of a target does to natural images; at least one."""
     outputs = said(target, images)
-    batches = torch.arange(len(images)).split(_AT_ONCE)
-    with torch.inference_mode():
-        parts = [guard.slack(outputs.take(rows), from_levels(images.images[rows])) for rows in batches]
-    own_slack = torch.cat(parts)
+    own_slack = slack_of(guard, images, outputs)
     slack, logits = with_none(own_slack, target), borne(guard, own_slack, outputs.logits, target)
     won = outputs.logits.argmax(1)
     own = slack.gather(1, images.classes.unsqueeze(1)).squeeze(1) >= 0.0
