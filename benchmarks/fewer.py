@@ -140,6 +140,7 @@ VARIANTS = {
     "cppn: parents by curiosity": Variant(NETWORKS, Trying),
     "cppn: parents from the poorest half": Variant(NETWORKS, Poorest),
     "cppn: parents below the goal": Variant(NETWORKS, leaves=True),
+    "cppn: stitched": Variant(replace(CPPN_PRESETS["stitched"], halving_period=800)),
     "cppn: a hidden layer of 10 to begin with": Variant(replace(NETWORKS, hidden=(10,))),
     "cppn: CMA-ES a digit, 8 hidden nodes": Variant(replace(NETWORKS, hidden=(8,)), search=emitters, batch=20),
 }

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from common import RESULTS, fastest, keep, say
-from views import Steady, Views
 
 from trompe.core.numerics import confidence, log_odds
 from trompe.encodings import CPPN_PRESETS, Cppn
@@ -23,10 +22,9 @@ from trompe.targets import load_target
 from trompe.targets.engines import engine_target
 from trompe.verbs.methods import LEVELS
 
-STEP = 50
-HIDDEN = (10, 10, 10)
-"""Layers of the networks that the variants begin with."""
-VARIANTS = {"views": Views, "steady": Steady}
+POPULATION = 200
+STEP, ROWS = 50, 10
+"""Candidates before the archive changes, and of those judged in one call: the next call's are painted meanwhile."""
 
 
 def point(value: torch.Tensor, evaluations: int, begun: tuple[float, float]) -> dict[str, Any]:
@@ -55,7 +53,7 @@ def reference_median(judge: Judge, contest: Contest[Any], archive: Archive[Any])
 def main() -> None:
     """Search, print the curve as it grows, and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--variant", choices=("paper", *VARIANTS), default="steady")
+    parser.add_argument("--variant", choices=("paper", "stitched"), default="stitched")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--budget", type=int, default=200_000)
     parser.add_argument("--seconds", type=float, default=1800.0, help="of processor time, at most")
@@ -64,15 +62,15 @@ def main() -> None:
     options = parser.parse_args()
     target = load_target("efficientnet-lite0")
     name = fastest(target)
-    asked = named_settings(target, name, STEP, options.threads)
+    asked = named_settings(target, name, ROWS, options.threads)
     judge = Judge(engine_target(target, asked), asked)
-    paper = CPPN_PRESETS["paper"]
-    encoding: Cppn = Cppn(target.spec, paper, "numba", options.threads)
-    if options.variant in VARIANTS:
-        encoding = VARIANTS[options.variant](target.spec, replace(paper, hidden=HIDDEN), "numba", options.threads)
+    preset = CPPN_PRESETS[options.variant]
+    preset = replace(preset, halving_period=preset.halving_period * POPULATION // STEP)
+    encoding = Cppn(target.spec, preset, "numba", options.threads)
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
-    plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)
+    generations = options.budget // POPULATION
+    plan = Plan(options.seed, generations, POPULATION, batch=STEP, budget=options.budget)
     place = f"imagenet-{options.variant}" + (f"-{options.seed}" if options.seed else "")
     about = {"variant": options.variant, "engine": name, "threads": options.threads, "seed": options.seed}
     begun, curve = (time.perf_counter(), time.process_time()), []

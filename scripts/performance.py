@@ -218,7 +218,7 @@ def rows() -> list[tuple[str, str, str]]:
         (
             "ImageNet, cppn, black box",
             "median 0.88 by 200,000 evaluations, 15 minutes",
-            told("imagenet-steady", curve),
+            told("imagenet-stitched", curve),
         ),
         ("ImageNet, gradient", "≥ 995 of 1,000 classes, 15 minutes", told("imagenet-gradient", climbed)),
         ("beside pyribs as an archive", "overhead ≤ 1/5, wall ≥ 2 times", told("peers", slower)),
@@ -277,7 +277,7 @@ def variants() -> str:
 
 def imagenet() -> str:
     """The curve."""
-    found = load("imagenet-steady")
+    found = load("imagenet-stitched")
     if found is None:
         return f"{MISSING}\n"
     lines = ["| evaluations | median confidence | classes at 0.88 | at 0.99 | s of one core |", "|---|---|---|---|---|"]

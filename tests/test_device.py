@@ -60,6 +60,7 @@ ENCODINGS = {
     "crossed pixels": Pixels(SPEC, PIXEL_PRESETS["released-code"]),
     "cppn": Cppn(SPEC, CPPN_PRESETS["paper"], "dense"),
     "raw cppn": Cppn(SPEC, CPPN_PRESETS["released-code"], "dense"),
+    "stitched cppn": Cppn(SPEC, replace(CPPN_PRESETS["stitched"], hidden=(2,), most_nodes=40), "dense"),
 }
 
 
@@ -303,6 +304,16 @@ def rates(settings, trials=30, n=200):
         )
 
 
+def test_pictures_are_stitched_as_they_are_on_the_cpu_bit_for_bit():
+    still = replace(
+        CPPN_PRESETS["stitched"], weight_rate=0.0, function_rate=0.0, hidden=(2,), most_nodes=60, stitch=0.7
+    )
+    for _, (plain, staying) in rates(still, trials=2):
+        assert plain.sizes()[0].max() > 40
+        for name, values in plain.to_arrays().items():
+            assert torch.equal(values, staying.to_arrays()[name]), name
+
+
 def test_connections_and_nodes_come_and_go_as_they_do_on_the_cpu_bit_for_bit():
     still = replace(CPPN_PRESETS["paper"], weight_rate=0.0, function_rate=0.0)
     for _, (plain, staying) in rates(still, trials=5):
@@ -311,6 +322,16 @@ def test_connections_and_nodes_come_and_go_as_they_do_on_the_cpu_bit_for_bit():
 
 
 def test_weights_and_functions_mutate_at_their_rates_and_nothing_else_does():
+    few_weights = few_links = 0
+    bounded = replace(
+        CPPN_PRESETS["paper"], add_connection=0.0, delete_connection=0.0, add_node=0.0, delete_node=0.0, hidden=(9,),
+        most_changes=2.0,
+    )  # fmt: skip
+    for parents, (_, children) in rates(bounded, trials=4):
+        present = parents.source >= 0
+        few_weights += int(((parents.weight != children.weight) & present).sum())
+        few_links += len(parents)
+    assert abs(few_weights - 2.0 * few_links) < 3 * sqrt(2.0 * few_links), "as many as the bound, of 63 connections"
     only = replace(
         CPPN_PRESETS["paper"], add_connection=0.0, delete_connection=0.0, add_node=0.0, delete_node=0.0,
         weight_rate=0.1, function_rate=0.2,

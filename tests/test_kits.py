@@ -350,7 +350,9 @@ def test_pixels_conform(preset, spec):
     assert (report.findings, report.skipped) == ((), ())
 
 
-@pytest.mark.parametrize("settings", [CPPN_PRESETS["paper"], replace(LAYERED, hidden=(4, 3)), LAYERED])
+@pytest.mark.parametrize(
+    "settings", [CPPN_PRESETS["paper"], CPPN_PRESETS["stitched"], replace(LAYERED, hidden=(4, 3)), LAYERED]
+)
 @pytest.mark.parametrize("spec", [ImageSpec(1, 28, 28), ImageSpec(3, 9, 7)])
 def test_networks_that_paint_conform(settings, spec):
     report = examine_encoding(Cppn(spec, settings), spec)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 Preset = Literal[
-    "paper", "released-code", "thrifty", "innovation",
+    "paper", "released-code", "thrifty", "innovation", "stitched",
     "sign-momentum", "adam", "hide", "nguyen-unregularised", "nguyen-l2", "nguyen-blur", "nguyen-sparse",
     "random-squares", "several-squares",
 ]  # fmt: skip
@@ -39,9 +39,10 @@ class FoolSettings:
     preset: Preset | None = None
     """How the method works. evolve and scatter: paper (the default) or released-code, where the paper (Nguyen 2015) and
     the code released with it disagree; for pixels thrifty, which needs fewer evaluations; for cppn innovation, without
-    sine nodes. ascend: sign-momentum (the default), adam (for cppn the only one), hide (keeps away from samples of the
-    class), or one of the paper's four rules nguyen-*. squares: random-squares, or several-squares, which gives the last
-    classes more looks a step and so needs fewer steps."""
+    sine nodes, or stitched, which needs fewer evaluations for hundreds of classes. ascend: sign-momentum (the default),
+    adam (for cppn the only one), hide (keeps away from samples of the class), or one of the paper's four rules
+    nguyen-*. squares: random-squares, or several-squares, which gives the last classes more looks a step and so needs
+    fewer steps."""
     start: Start | None = None
     """Where ascend and squares begin: uniform or low-frequency noise, the mean training image, black, grey, near-black,
     salt (5 % white pixels), blocks, and of a target that comes with samples class-mean (at 0.3) and other-class. By

@@ -224,10 +224,11 @@ def _refuse_unpainted(settings: FoolSettings) -> None:
 
 
 def _cppn(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -> Cppn:
-    del plan
     if settings.by in GROUPED:  # a gradient goes through what torch paints
         return Cppn(spec, LAYERED)
-    return Cppn(spec, CPPN_PRESETS[settings.preset or "paper"], settings.renderer or "torch", threads)
+    preset = CPPN_PRESETS[settings.preset or "paper"]
+    preset = replace(preset, halving_period=preset.halving_period * _steps_a_generation(plan))
+    return Cppn(spec, preset, settings.renderer or "torch", threads)
 
 
 def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -> Pixels:
@@ -235,8 +236,12 @@ def _pixels(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -
     if settings.by in GROUPED:  # nothing is varied
         return Pixels(spec)
     preset = PIXEL_PRESETS[settings.preset or "paper"]
-    steps_a_generation = plan.population // plan.batch
-    return Pixels(spec, replace(preset, halving_period=preset.halving_period * steps_a_generation))
+    return Pixels(spec, replace(preset, halving_period=preset.halving_period * _steps_a_generation(plan)))
+
+
+def _steps_a_generation(plan: Plan) -> int:
+    """By which what a preset counts in generations is multiplied."""
+    return plan.population // plan.batch
 
 
 def _tokens(settings: FoolSettings, plan: Plan, spec: ImageSpec, threads: int) -> Tokens:

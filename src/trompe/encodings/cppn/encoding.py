@@ -19,6 +19,7 @@ from trompe.encodings.cppn.colour import hls_to_rgb, hsv_to_rgb
 from trompe.encodings.cppn.functions import NAMES
 from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, layered
 from trompe.encodings.cppn.render import outputs_of
+from trompe.encodings.cppn.stitch import LARGEST, seam, stitched
 from trompe.encodings.cppn.vary import Workshop
 
 Renderer = Literal["torch", "numba", "dense"]
@@ -54,6 +55,12 @@ class CppnSettings:
         hidden: Nodes in each layer between inputs and outputs of a random network, each layer fully connected to the
             next; none by default, as evolution adds them.
         initial_weight: Weights of a random network lie between minus this and this; at most ``weight_limit``.
+        most_changes: How many weights of a child change, in the mean, at most: of larger networks all weights and
+            functions mutate that much less often. None for no such bound.
+        halving_period: Steps after which connections and nodes come and go half as often, again and again; 0 never.
+            The presets count generations, which may be several steps.
+        stitch: Chance of a child to be both parents' pictures side by side, in the place of a mutated copy of one.
+        most_nodes: Nodes beside the inputs that such a child may have; what would have more is mutated.
     """
 
     coordinates: str = "normalised"
@@ -69,7 +76,14 @@ class CppnSettings:
     delete_node: float = 0.2
     hidden: tuple[int, ...] = ()
     initial_weight: float = 10.0
+    most_changes: float | None = None
+    halving_period: int = 0
+    stitch: float = 0.0
+    most_nodes: int = 0
 
+
+_LATER = ("most_changes", "halving_period", "stitch", "most_nodes")
+"""Described where they are set, so that what was described before they were there has not changed."""
 
 PRESETS: Mapping[str, CppnSettings] = {
     "paper": CppnSettings(),
@@ -77,8 +91,12 @@ PRESETS: Mapping[str, CppnSettings] = {
     "innovation": CppnSettings(
         coordinates="raw", colour="hls", functions=("steep", "sigmoid", "gaussian", "linear")
     ),
+    "stitched": CppnSettings(
+        weight_index=30.0, hidden=(10, 10), most_changes=5.0, halving_period=200, stitch=0.5, most_nodes=110
+    ),
 }  # fmt: skip
-"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes."""
+"""Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes;
+``stitched`` begins with larger networks, joins pictures and changes little, for many classes (design note 0005)."""
 
 LAYERED = CppnSettings(functions=("sine", "sigmoid", "gaussian"), hidden=(16, 16, 16), initial_weight=1.5)
 """Networks to climb through instead of evolving them: large enough to begin with, and calm, so that slopes say
@@ -92,7 +110,7 @@ class Cppn:
     Reference: Nguyen 2015, section 2.2; Stanley 2007.
 
     Differs from the released code: values are rounded to the 8-bit grid, not truncated. Like it, and unlike NEAT,
-    there is no crossover, no speciation and no innovation number.
+    there is no speciation and no innovation number, and no crossover unless ``settings.stitch`` asks for it.
 
     Attributes:
         spec: The images it paints by default; any other size can be asked of `draw`.
@@ -142,16 +160,37 @@ class Cppn:
         return CppnGenomes(self._functions(stream.device)[kind].reshape(n, slots), *wiring, weight)
 
     def vary(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
-        """Children of the parents, one each, by mutation alone."""
-        settings = self.settings
-        workshop = Workshop(parents, self.spec.channels, self._functions(stream.device), stream)
+        """Children of the parents, one each: by mutation, and where the settings say so of each with its neighbour."""
+        children = self._mutated(parents, stream)
+        return self._some_stitched(parents, children, stream.branch("stitch")) if self.settings.stitch else children
+
+    def _mutated(self, parents: CppnGenomes, stream: Stream) -> CppnGenomes:
+        settings, share = self.settings, None
+        if settings.most_changes is not None:
+            share = (settings.most_changes / (settings.weight_rate * parents.sizes()[1])).clamp(max=1.0)
+        growth = 0.5 ** (stream.step // settings.halving_period) if settings.halving_period else 1.0
+        workshop = Workshop(parents, self.spec.channels, self._functions(stream.device), stream, share)
         workshop.mutate_weights(settings.weight_rate, settings.weight_index)
         workshop.mutate_functions(settings.function_rate)
-        workshop.add_connections(settings.add_connection)
-        workshop.delete_connections(settings.delete_connection)
-        workshop.add_nodes(settings.add_node)
-        workshop.delete_nodes(settings.delete_node)
+        workshop.add_connections(growth * settings.add_connection)
+        workshop.delete_connections(growth * settings.delete_connection)
+        workshop.add_nodes(growth * settings.add_node)
+        workshop.delete_nodes(growth * settings.delete_node)
         return workshop.genomes()
+
+    def _some_stitched(self, parents: CppnGenomes, children: CppnGenomes, stream: Stream) -> CppnGenomes:
+        """The children, some of them replaced by their parent and its neighbour side by side."""
+        rows, nodes = torch.arange(len(parents), device=parents.weight.device), parents.sizes()[0]
+        mates = (rows ^ 1).clamp(max=len(rows) - 1)
+        outputs, limit = self.spec.channels, self.settings.weight_limit
+        fits = nodes + nodes[mates] + seam(outputs) <= self.settings.most_nodes
+        chosen = fits & stream.branch("chosen").mask(self.settings.stitch, len(rows))
+        joined = children.join([stitched(parents, parents.take(mates), outputs, limit, stream)])
+        made = joined.take(torch.where(chosen, rows + len(rows), rows))
+        if not stream.device:
+            return made.trimmed()
+        slots = max(self.settings.most_nodes, children.room[0])  # as many as a child can have, since nobody looks
+        return made.packed().with_room((slots, made.room[1]))
 
     def express(self, genomes: CppnGenomes) -> Images:
         """The pictures that the networks paint, rounded to the 8-bit grid."""
@@ -214,7 +253,8 @@ class Cppn:
         """Name and every setting, JSON-ready; the renderer only where it is not the reference."""
         lists = {"functions": list(self.settings.functions), "hidden": list(self.settings.hidden)}
         renderer = {} if self.renderer == "torch" else {"renderer": self.renderer}
-        return {"name": self.name, **asdict(self.settings), **lists, **renderer}
+        settings = {name: value for name, value in asdict(self.settings).items() if value or name not in _LATER}
+        return {"name": self.name, **settings, **lists, **renderer}
 
     def _colours(self, outputs: Tensor) -> Tensor:
         if self.spec.channels == 1:
@@ -263,6 +303,13 @@ def _check_start(settings: CppnSettings) -> None:
             where="encoding cppn",
             do="Choose a smaller one, or a larger weight_limit.",
         )
+    if settings.stitch and not _can_stitch(settings):
+        raise BadInput(
+            expected=f"normalised coordinates, a weight_limit from {LARGEST:g} and linear nodes, to stitch pictures",
+            got=f"{settings.coordinates} coordinates, {settings.weight_limit:g}, {', '.join(settings.functions)}",
+            where="encoding cppn",
+            do="Choose these, or a stitch of 0.",
+        )
     if min(settings.hidden, default=1) < 1:
         raise BadInput(
             expected="hidden layers of at least one node",
@@ -270,6 +317,11 @@ def _check_start(settings: CppnSettings) -> None:
             where="encoding cppn",
             do="Leave empty layers out.",
         )
+
+
+def _can_stitch(settings: CppnSettings) -> bool:
+    able = settings.coordinates == "normalised" and settings.weight_limit >= LARGEST
+    return able and "linear" in settings.functions
 
 
 def _axis(size: int, device: torch.device | None) -> Tensor:

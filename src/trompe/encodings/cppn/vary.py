@@ -21,14 +21,22 @@ class Workshop:
         outputs: How many outputs each network has.
         functions: Indices of the functions a node may compute.
         stream: Randomness of this round.
+        share: Of the rates of genes in each network, shape (n,); None for all of them.
     """
 
-    def __init__(self, genomes: CppnGenomes, outputs: int, functions: Tensor, stream: Stream) -> None:
+    def __init__(
+        self,
+        genomes: CppnGenomes,
+        outputs: int,
+        functions: Tensor,
+        stream: Stream,
+        share: Tensor | None = None,
+    ) -> None:
         slots, links = genomes.function.shape[1] + 1, genomes.source.shape[1] + 2
         wide = genomes.widened(slots, links)
         self._function, self._weight = wide.function.clone(), wide.weight.clone()
         self._source, self._target = wide.source.long(), wide.target.long()
-        self._outputs, self._functions, self._stream = outputs, functions, stream
+        self._outputs, self._functions, self._stream, self._share = outputs, functions, stream, share
         self._rows = torch.arange(len(genomes), device=genomes.weight.device)
 
     def mutate_weights(self, rate: float, index: float) -> None:
@@ -36,9 +44,10 @@ class Workshop:
         stream = self._stream.branch("weights")
         if stream.device:
             new = mutated(self._weight, rate, index, stream)
-            self._weight = torch.where(self._source >= 0, new, self._weight)
+            chosen = (self._source >= 0) & self._kept(self._weight.shape, stream)
+            self._weight = torch.where(chosen, new, self._weight)
             return
-        where = stream.rare(self._weight.numel(), rate)
+        where = self._thinned(stream.rare(self._weight.numel(), rate), self._weight.shape[1], stream)
         where = where[self._source.reshape(-1)[where] >= 0]
         delta = polynomial_step(stream.branch("steps").uniform(len(where)), index).to(torch.float32)
         flat = self._weight.view(-1)
@@ -50,10 +59,11 @@ class Workshop:
         if stream.device:
             new = self._draw_functions(self._function.numel(), stream).reshape(self._function.shape)
             chosen = stream.mask(rate, *self._function.shape) & (self._function >= 0)
+            chosen &= self._kept(self._function.shape, stream)
             self._function = torch.where(chosen, new, self._function)
             return
         flat = self._function.view(-1)
-        where = stream.rare(flat.numel(), rate)
+        where = self._thinned(stream.rare(flat.numel(), rate), self._function.shape[1], stream)
         where = where[flat[where] >= 0]
         flat[where] = self._draw_functions(len(where), stream)
 
@@ -137,6 +147,16 @@ class Workshop:
         free = (self._source < 0).to(torch.uint8).argmax(1)
         for table, values in ((self._source, source), (self._target, target), (self._weight, weight)):
             _put(table, free, values, chosen)
+
+    def _thinned(self, where: Tensor, columns: int, stream: Stream) -> Tensor:
+        """Of positions in a table with so many columns, each with the share of its row."""
+        if self._share is None:
+            return where
+        return where[stream.branch("share").uniform(len(where)) < self._share[where // columns]]
+
+    def _kept(self, shape: torch.Size, stream: Stream) -> Tensor | bool:
+        """The same for every position of a table."""
+        return True if self._share is None else stream.branch("share").uniform(*shape) < self._share.unsqueeze(1)
 
     def _draw_functions(self, count: int, stream: Stream) -> Tensor:
         return self._functions[stream.branch("kind").integers(count, len(self._functions))]
