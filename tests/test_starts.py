@@ -14,8 +14,9 @@ from trompe import fool
 from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels, level_odds, quantise, to_levels
 from trompe.core.seeds import Stream
+from trompe.core.specs import ImageSpec
 from trompe.core.types import Outputs
-from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Pixels
+from trompe.encodings import CPPN_PRESETS, LAYERED, PIXEL_PRESETS, Cppn, CppnSettings, Pixels
 from trompe.portfolio import PORTFOLIO_1, PORTFOLIOS, SCREEN_1
 from trompe.search import MATERIAL_STARTS, RULES, SQUARES, Archive, Material, ascend, squares
 from trompe.search import starts as where
@@ -56,15 +57,24 @@ def test_near_black_is_faint_and_everywhere():
     assert abs(float(levels.mean()) - 5.0) < 0.1
 
 
+def described(settings):
+    """As a run stores them: of networks without what was added later and is not asked for."""
+    if not isinstance(settings, CppnSettings):
+        return asdict(settings)
+    numbers = Cppn(ImageSpec(1, 28, 28), settings).describe()
+    del numbers["name"]
+    return numbers
+
+
 def numbers_of_searches():
     """Step sizes, memory, areas, mutation rates, starts, and what `hide` weighs: what a portfolio only names."""
     attacks = [attack for portfolio in (PORTFOLIO_1, SCREEN_1) for attack in portfolio.attacks]
     evolved = {"pixels": PIXEL_PRESETS, "cppn": CPPN_PRESETS}
     return {
         "rules": {attack.preset: asdict(RULES[attack.preset]) for attack in attacks if attack.by == "ascend"},
-        "cppn": asdict(LAYERED),
+        "cppn": described(LAYERED),
         "squares": {attack.preset: asdict(SQUARES[attack.preset]) for attack in attacks if attack.by == "squares"},
-        "evolve": {a.encoding: asdict(evolved[a.encoding][a.preset]) for a in attacks if a.by == "evolve"},
+        "evolve": {a.encoding: described(evolved[a.encoding][a.preset]) for a in attacks if a.by == "evolve"},
         "population": methods._POPULATION,
         "near": NEAR,
         "starts": [where._NOISE, where._CELLS, where._NEARLY, where._SALT, where._BLOCKS, where._FAINT],
