@@ -9,20 +9,18 @@ Asked for: a median of 0.88 within 200,000 evaluations and 15 minutes on 2 cores
 
 import argparse
 import time
-from dataclasses import replace
 from typing import Any
 
 import torch
 from common import RESULTS, fastest, keep, say
 
 from trompe.core.numerics import confidence, log_odds
-from trompe.encodings import CPPN_PRESETS, Cppn
 from trompe.search import Archive, Contest, EveryClass, Judge, Plan, evolve, named_settings, reference_judge
+from trompe.settings import FoolSettings
 from trompe.targets import load_target
 from trompe.targets.engines import engine_target
-from trompe.verbs.methods import LEVELS
+from trompe.verbs.methods import LEVELS, make_encoding
 
-POPULATION = 200
 STEP, ROWS = 50, 10
 """Candidates before the archive changes, and of those judged in one call: the next call's are painted meanwhile."""
 
@@ -64,13 +62,11 @@ def main() -> None:
     name = fastest(target)
     asked = named_settings(target, name, ROWS, options.threads)
     judge = Judge(engine_target(target, asked), asked)
-    preset = CPPN_PRESETS[options.variant]
-    preset = replace(preset, halving_period=preset.halving_period * POPULATION // STEP)
-    encoding = Cppn(target.spec, preset, "numba", options.threads)
+    plan = Plan(options.seed, generations=options.budget // 200, population=200, batch=STEP, budget=options.budget)
+    cppn = FoolSettings("efficientnet-lite0", out=RESULTS, encoding="cppn", preset=options.variant, renderer="numba")
+    encoding = make_encoding(cppn, plan, target.spec, options.threads)
     contest: Contest[Any] = Contest(encoding, judge, EveryClass.of(target), LEVELS)
     archive: Archive[Any] = Archive(len(target.labels), LEVELS)
-    generations = options.budget // POPULATION
-    plan = Plan(options.seed, generations, POPULATION, batch=STEP, budget=options.budget)
     place = f"imagenet-{options.variant}" + (f"-{options.seed}" if options.seed else "")
     about = {"variant": options.variant, "engine": name, "threads": options.threads, "seed": options.seed}
     begun, curve = (time.perf_counter(), time.process_time()), []

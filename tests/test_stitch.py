@@ -12,7 +12,7 @@ from trompe.core.specs import ImageSpec
 from trompe.encodings import CPPN_PRESETS, Cppn, CppnSettings
 from trompe.encodings.cppn.functions import NAMES
 from trompe.encodings.cppn.render import depths
-from trompe.encodings.cppn.stitch import seam, stitched
+from trompe.encodings.cppn.stitch import random_lines, seam, stitched
 
 STITCHED = CPPN_PRESETS["stitched"]
 STILL = replace(
@@ -45,7 +45,7 @@ def test_each_side_of_the_line_is_one_parents_picture(channels, settings):
     first = parents(encoding)
     second = first.take(torch.arange(len(first)).flip(0))
     stream = Stream(0, "test/line", 0)
-    children = stitched(first, second, channels, 10.0, stream)
+    children = stitched(first, second, channels, 10.0, random_lines(len(first), 10.0, stream))
     turn, place = stream.branch("line").uniform32(2, len(first))
     down, across = torch.meshgrid(torch.linspace(-1, 1, 48), torch.linspace(-1, 1, 40), indexing="ij")
     angle = (2 * torch.pi * turn)[:, None, None]
@@ -63,7 +63,7 @@ def test_a_stitched_network_has_both_parents_nodes_and_the_seam_and_no_cycle():
     encoding = Cppn(ImageSpec(3, 8, 8), CPPN_PRESETS["paper"])
     first = parents(encoding)
     second = first.take(torch.arange(len(first)).flip(0))
-    children = stitched(first, second, 3, 10.0, Stream(0, "test/line", 0))
+    children = stitched(first, second, 3, 10.0, random_lines(len(first), 10.0, Stream(0, "test/line", 0)))
     assert torch.equal(children.sizes()[0], first.sizes()[0] + second.sizes()[0] + seam(3))
     assert torch.equal(children.sizes()[1], first.sizes()[1] + second.sizes()[1] + 3 * (1 + 2 * 4) + 2 + 3)
     used = (children.function >= 0).sum(1)
@@ -79,9 +79,9 @@ def test_a_stitched_network_has_both_parents_nodes_and_the_seam_and_no_cycle():
 
 
 def test_a_child_is_stitched_of_its_parent_and_its_neighbour():
-    """As `search.evolve.offspring` tells of its parents: the one it is a copy of, and the row beside it."""
+    """As `search.evolve.offspring` tells of its parents: the one it is a copy of, and the row beside it, unchanged."""
     spec = ImageSpec(3, 48, 40)
-    encoding = Cppn(spec, STILL)
+    encoding = Cppn(spec, replace(STILL, weight_rate=1.0))
     first = Cppn(spec, CPPN_PRESETS["paper"]).random(8, Stream(0, "test/random", 1))
     children = encoding.vary(first, Stream(0, "test/stitch", 0))
     images, own = encoding.express(children), encoding.express(first)
@@ -130,15 +130,45 @@ def test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one(
     assert changed((), 5.0)[0] == changed((), None)[0] == pytest.approx(0.4, rel=0.1)
 
 
-def test_connections_and_nodes_come_half_as_often_after_each_period():
-    settings = replace(STILL, stitch=0.0, hidden=(), add_node=0.6, halving_period=50)
-    encoding = Cppn(ImageSpec(1, 8, 8), settings)
-    genomes = encoding.random(4000, Stream(0, "test/random", 0))
+def test_each_network_has_its_own_share_of_changes():
+    """Beside small networks, which change as ever, a large one still changes little."""
+    settings = replace(STILL, stitch=0.0, weight_rate=0.1, most_changes=5.0)
+    spec = ImageSpec(1, 8, 8)
+    small = Cppn(spec, replace(settings, hidden=())).random(1000, Stream(0, "test/small", 0))
+    large = Cppn(spec, replace(settings, hidden=(10, 10))).random(1000, Stream(0, "test/large", 0))
+    both = small.join([large])
+    changed = (Cppn(spec, settings).vary(both, Stream(0, "test/vary", 0)).weight != both.weight).sum(1).double()
+    assert changed[:1000].mean().item() == pytest.approx(0.4, rel=0.15)
+    assert changed[1000:].mean().item() == pytest.approx(5.0, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("rate", "table"),
+    [
+        ("add_node", "function"),
+        ("delete_node", "function"),
+        ("add_connection", "source"),
+        ("delete_connection", "source"),
+    ],
+)
+def test_connections_and_nodes_come_and_go_half_as_often_after_each_period(rate, table):
+    grown = replace(STILL, stitch=0.0, hidden=(), add_node=1.0, add_connection=1.0)
+    settings = replace(STILL, stitch=0.0, hidden=(), halving_period=50, **{rate: 0.6})
+    spec = ImageSpec(1, 8, 8)
+    genomes = Cppn(spec, grown).random(4000, Stream(0, "test/random", 0))
+    for step in range(3):
+        genomes = Cppn(spec, grown).vary(genomes, Stream(0, "test/grow", step))
+
+    def count(networks):
+        return (getattr(networks, table) >= 0).sum(1)
 
     def share(step):
-        return (encoding.vary(genomes, Stream(0, "test/vary", step)).sizes()[0] > 1).double().mean().item()
+        children = Cppn(spec, settings).vary(genomes, Stream(0, "test/vary", step))
+        return (count(children) != count(genomes)).double().mean().item()
 
-    assert [share(step) for step in (0, 49, 50, 149)] == pytest.approx([0.6, 0.6, 0.3, 0.15], abs=0.025)
+    often = share(0)
+    assert often > 0.3
+    assert [share(step) / often for step in (49, 50, 149)] == pytest.approx([1.0, 0.5, 0.25], abs=0.06)
 
 
 def test_without_stitching_nothing_is_drawn_or_described_that_was_not_before():

@@ -145,8 +145,7 @@ class Pixels:
         The rate of mutation halves with ``stream.step``, the step of the search.
         """
         genes = self._cross(parents.genes, stream.branch("crossover"))
-        periods = stream.step // self.settings.halving_period if self.settings.halving_period else 0
-        rate = self.settings.mutation_rate * 0.5**periods
+        rate = self.settings.mutation_rate * halved(self.settings.halving_period, stream)
         if stream.device:
             return PixelGenomes(mutated(genes, rate, self.settings.mutation_index, stream))
         where = stream.branch("mutated").rare(genes.numel(), rate)
@@ -219,6 +218,11 @@ def mutated(genes: Float32[Tensor, "n genes"], rate: float, index: float, stream
     """
     delta = polynomial_step(stream.branch("steps").uniform(*genes.shape), index).to(torch.float32)
     return torch.where(stream.branch("mutated").mask(rate, *genes.shape), (genes + delta).clamp_(0.0, 1.0), genes)
+
+
+def halved(period: int, stream: Stream) -> float:
+    """What is left of a rate that halves after every so many steps of a search; all of it where the period is 0."""
+    return 0.5 ** (stream.step // period) if period else 1.0
 
 
 def polynomial_step(uniform: Float64[Tensor, "..."], index: float) -> Float64[Tensor, "..."]:

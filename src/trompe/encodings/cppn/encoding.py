@@ -17,10 +17,11 @@ from trompe.core.types import Images
 from trompe.encodings.cppn import compiled, dense, kernel
 from trompe.encodings.cppn.colour import hls_to_rgb, hsv_to_rgb
 from trompe.encodings.cppn.functions import NAMES
-from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, layered
+from trompe.encodings.cppn.genome import INPUTS, CppnGenomes, genes_of, layered
 from trompe.encodings.cppn.render import outputs_of
-from trompe.encodings.cppn.stitch import LARGEST, seam, stitched
+from trompe.encodings.cppn.stitch import LARGEST, random_lines, seam, stitched
 from trompe.encodings.cppn.vary import Workshop
+from trompe.encodings.pixels import halved
 
 Renderer = Literal["torch", "numba", "dense"]
 
@@ -168,7 +169,7 @@ class Cppn:
         settings, share = self.settings, None
         if settings.most_changes is not None:
             share = (settings.most_changes / (settings.weight_rate * parents.sizes()[1])).clamp(max=1.0)
-        growth = 0.5 ** (stream.step // settings.halving_period) if settings.halving_period else 1.0
+        growth = halved(settings.halving_period, stream)
         workshop = Workshop(parents, self.spec.channels, self._functions(stream.device), stream, share)
         workshop.mutate_weights(settings.weight_rate, settings.weight_index)
         workshop.mutate_functions(settings.function_rate)
@@ -185,10 +186,15 @@ class Cppn:
         outputs, limit = self.spec.channels, self.settings.weight_limit
         fits = nodes + nodes[mates] + seam(outputs) <= self.settings.most_nodes
         chosen = fits & stream.branch("chosen").mask(self.settings.stitch, len(rows))
-        joined = children.join([stitched(parents, parents.take(mates), outputs, limit, stream)])
-        made = joined.take(torch.where(chosen, rows + len(rows), rows))
+        lines = random_lines(len(rows), limit, stream)
         if not stream.device:
-            return made.trimmed()
+            few = chosen.nonzero().flatten()
+            if not len(few):  # as nearly always, once networks are large
+                return children
+            made = stitched(parents.take(few), parents.take(mates[few]), outputs, limit, lines[few])
+            return children.put(few, made).trimmed()
+        joined = children.join([stitched(parents, parents.take(mates), outputs, limit, lines)])
+        made = joined.take(torch.where(chosen, rows + len(rows), rows))
         slots = max(self.settings.most_nodes, children.room[0])  # as many as a child can have, since nobody looks
         return made.packed().with_room((slots, made.room[1]))
 
@@ -238,7 +244,7 @@ class Cppn:
 
     def with_numbers(self, genomes: CppnGenomes, numbers: Float32[Tensor, "n connections"]) -> CppnGenomes:
         """The same networks with other weights, clamped to their range; what is no connection stays as it was."""
-        genes = (0.5 + numbers / (2.0 * self.settings.weight_limit)).clamp(0.0, 1.0)
+        genes = genes_of(numbers, self.settings.weight_limit)
         return replace(genomes, weight=torch.where(genomes.source < 0, genomes.weight, genes))
 
     def pull_back(self, genomes: CppnGenomes, slope: Images) -> Float32[Tensor, "n connections"]:

@@ -131,6 +131,11 @@ class CppnGenomes:
         return cls(arrays["function"], arrays["source"], arrays["target"], arrays["weight"])
 
 
+def genes_of(weights: Tensor, limit: float) -> Tensor:
+    """Genes in [0, 1] that stand for these weights, or for the nearest in -limit .. limit."""
+    return (0.5 + weights / (2.0 * limit)).clamp(0.0, 1.0)
+
+
 def layered(outputs: int, hidden: Sequence[int]) -> tuple[Int16[Tensor, " c"], Int16[Tensor, " c"]]:
     """Source and target of every connection of a network whose layers are fully connected, each to the next.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from trompe.core.constants import constant
 from trompe.core.seeds import Stream
 from trompe.encodings.cppn.functions import NAMES
-from trompe.encodings.cppn.genome import ABSENT, INPUTS, CppnGenomes
+from trompe.encodings.cppn.genome import ABSENT, INPUTS, CppnGenomes, genes_of
 
 _FIRST, _CONSTANT = len(INPUTS), INPUTS.index("1")
 _LINEAR = NAMES.index("linear")
@@ -26,8 +26,17 @@ def seam(outputs: int) -> int:
     return 3 * outputs + _CHAIN
 
 
-def stitched(genomes: CppnGenomes, mates: CppnGenomes, outputs: int, limit: float, stream: Stream) -> CppnGenomes:
-    """Networks that paint one parent's picture on one side of a random line, and the other's on the other side.
+def random_lines(n: int, limit: float, stream: Stream) -> Float32[Tensor, "n 3"]:
+    """Weights of x, y and the constant, at most the limit, whose sum is positive on one side of a random line."""
+    turn, place = stream.branch("line").uniform32(2, n)
+    angle, offset = 2.0 * math.pi * turn, _FURTHEST * (2.0 * place - 1.0)
+    return limit * torch.stack([angle.cos(), angle.sin(), -offset], 1)
+
+
+def stitched(
+    genomes: CppnGenomes, mates: CppnGenomes, outputs: int, limit: float, lines: Float32[Tensor, "n 3"]
+) -> CppnGenomes:
+    """Networks that paint one parent's picture on one side of a line, and the other's on the other side.
 
     With ``linear(p) = clip(p, -3, 3) / 3`` and e = 1 on the first parent's side and -1 beyond, an output a is behind a
     gate ``linear(a + 2 e - 2)``, which is a / 3 on its side and -1 beyond; b is behind ``linear(b - 2 e - 2)``, and the
@@ -41,7 +50,7 @@ def stitched(genomes: CppnGenomes, mates: CppnGenomes, outputs: int, limit: floa
         mates: Second ones, as many.
         outputs: How many each network has; they are the first slots.
         limit: Genes in [0, 1] stand for weights from minus this to this; at least `LARGEST`.
-        stream: Draws directions and places of the lines.
+        lines: As `random_lines` draws them; the first parent's side is the positive one.
     """
     mine, theirs = genomes.function.shape[1], mates.function.shape[1]
     left, right = _FIRST + outputs, _FIRST + outputs + mine
@@ -60,7 +69,7 @@ def stitched(genomes: CppnGenomes, mates: CppnGenomes, outputs: int, limit: floa
         torch.cat([new, genomes.function, mates.function, new, new, new[:, :1].expand(n, _CHAIN)], 1),
         torch.cat([_moved(genomes.source, outputs), _moved(mates.source, outputs + mine), source], 1),
         torch.cat([_moved(genomes.target, outputs), _moved(mates.target, outputs + mine), target], 1),
-        torch.cat([genomes.weight, mates.weight, _genes(weight, limit), _genes(_line(n, limit, stream), limit)], 1),
+        torch.cat([genomes.weight, mates.weight, genes_of(weight, limit), genes_of(lines, limit)], 1),
     )
     return _closed_up(whole)
 
@@ -72,17 +81,6 @@ def _gated(output: int, parents: tuple[int, int], gate: int, edge: int) -> list[
         links += [(parent, gate + i, 1.0), (edge, gate + i, side), (_CONSTANT, gate + i, -2.0)]
         links += [(gate + i, _FIRST + output, LARGEST)]
     return links
-
-
-def _line(n: int, limit: float, stream: Stream) -> Float32[Tensor, "n 3"]:
-    """Weights of x, y and the constant that are positive on one side of a random line."""
-    turn, place = stream.branch("line").uniform32(2, n)
-    angle, offset = 2.0 * math.pi * turn, _FURTHEST * (2.0 * place - 1.0)
-    return limit * torch.stack([angle.cos(), angle.sin(), -offset], 1)
-
-
-def _genes(weight: Tensor, limit: float) -> Tensor:
-    return 0.5 + weight / (2.0 * limit)
 
 
 def _moved(nodes: Tensor, by: int) -> Tensor:
