@@ -1863,6 +1863,27 @@ BUGS = (
         f"{DEVICE}::test_few_weights_of_a_large_network_change",
     ),
     Bug(
+        "many children of large networks are copies of their parents",
+        "encodings/cppn/vary.py",
+        "one[where // columns] = ABSENT",
+        "one[:] = ABSENT",
+        "tests/test_stitch.py::test_of_a_large_network_one_weight_changes_at_least",
+    ),
+    Bug(
+        "one weight changes beside the others",
+        "encodings/cppn/vary.py",
+        "one[where // columns] = ABSENT\n",
+        "one[:0] = ABSENT\n",
+        "tests/test_stitch.py::test_of_a_large_network_one_weight_changes_at_least",
+    ),
+    Bug(
+        "many are on a GPU",
+        "encodings/cppn/vary.py",
+        "chosen |= alone & ~chosen.any(1, keepdim=True)",
+        "chosen |= alone & chosen",
+        f"{DEVICE}::test_few_weights_of_a_large_network_change",
+    ),
+    Bug(
         "each weight has the share of another network",
         "encodings/cppn/vary.py",
         "self._share[where // columns]",

@@ -1,6 +1,7 @@
 """Stitching: one parent's picture on one side of a line, the other's beyond, held to pictures painted by each."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -140,6 +141,18 @@ def test_each_network_has_its_own_share_of_changes():
     changed = (Cppn(spec, settings).vary(both, Stream(0, "test/vary", 0)).weight != both.weight).sum(1).double()
     assert changed[:1000].mean().item() == pytest.approx(0.4, rel=0.15)
     assert changed[1000:].mean().item() == pytest.approx(5.0, rel=0.06)
+
+
+def test_of_a_large_network_one_weight_changes_at_least():
+    """A copy of its parent would be judged for nothing. Poisson with a mean of a half, and one where that is none."""
+    spec = ImageSpec(1, 8, 8)
+    encoding = Cppn(spec, replace(STILL, stitch=0.0, weight_rate=0.1, most_changes=0.5, hidden=(10, 10)))
+    genomes = encoding.random(2000, Stream(0, "test/random", 0))
+    changed = (encoding.vary(genomes, Stream(0, "test/vary", 0)).weight != genomes.weight).sum(1).double()
+    assert changed.min() == 1
+    assert changed.mean().item() == pytest.approx(0.5 + math.exp(-0.5), rel=0.04)
+    still = replace(encoding, settings=replace(encoding.settings, weight_rate=0.0))
+    assert torch.equal(still.vary(genomes, Stream(0, "test/vary", 0)).weight, genomes.weight), "a rate of 0 is 0"
 
 
 @pytest.mark.parametrize(

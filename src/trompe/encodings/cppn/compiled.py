@@ -24,7 +24,7 @@ from trompe.encodings.cppn.genome import CppnGenomes
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
 _WORTH_THREADS = 500_000
 """Pixels of a population from which on more than one thread is worth starting."""
-_PARTS = 4
+_PARTS = 8
 """Parts of a population for each thread, since some networks are larger than others."""
 
 Painting = Callable[..., int]

@@ -57,7 +57,7 @@ class CppnSettings:
             next; none by default, as evolution adds them.
         initial_weight: Weights of a random network lie between minus this and this; at most ``weight_limit``.
         most_changes: How many weights of a child change, in the mean, at most: of larger networks all weights and
-            functions mutate that much less often. None for no such bound.
+            functions mutate that much less often, but of the weights one at least. None for no such bound.
         halving_period: Steps after which connections and nodes come and go half as often, again and again; 0 never.
             The presets count generations, which may be several steps.
         stitch: Chance of a child to be both parents' pictures side by side, in the place of a mutated copy of one.
@@ -93,7 +93,7 @@ PRESETS: Mapping[str, CppnSettings] = {
         coordinates="raw", colour="hls", functions=("steep", "sigmoid", "gaussian", "linear")
     ),
     "stitched": CppnSettings(
-        weight_index=30.0, hidden=(10, 10), most_changes=5.0, halving_period=200, stitch=0.5, most_nodes=110
+        weight_index=30.0, hidden=(10, 10), most_changes=2.0, halving_period=200, stitch=0.5, most_nodes=110
     ),
 }  # fmt: skip
 """Paper and released code disagree; ``innovation`` is the variant of Innovation Engines without sine nodes;

@@ -40,15 +40,28 @@ class Workshop:
         self._rows = torch.arange(len(genomes), device=genomes.weight.device)
 
     def mutate_weights(self, rate: float, index: float) -> None:
-        """Each connection's gene, independently: polynomial mutation, clamped to [0, 1]."""
+        """Each connection's gene, independently: polynomial mutation, clamped to [0, 1].
+
+        Where only a share of them is to change, one does at least: a copy of its parent would teach nothing.
+        """
         stream = self._stream.branch("weights")
         if stream.device:
-            new = mutated(self._weight, rate, index, stream)
             chosen = (self._source >= 0) & self._kept(self._weight.shape, stream)
-            self._weight = torch.where(chosen, new, self._weight)
+            chosen &= stream.branch("mutated").mask(rate, *chosen.shape)
+            if self._share is not None:
+                one = self._one_each(self._share, stream).unsqueeze(1)
+                alone = one == torch.arange(chosen.shape[1], device=chosen.device)
+                chosen |= alone & ~chosen.any(1, keepdim=True)
+            self._weight = torch.where(chosen, mutated(self._weight, 1.0, index, stream), self._weight)
             return
-        where = self._thinned(stream.rare(self._weight.numel(), rate), self._weight.shape[1], stream)
+        columns = self._weight.shape[1]
+        where = self._thinned(stream.rare(self._weight.numel(), rate), columns, stream)
         where = where[self._source.reshape(-1)[where] >= 0]
+        if self._share is not None:
+            one = self._one_each(self._share, stream)
+            one[where // columns] = ABSENT
+            rows = (one >= 0).nonzero().flatten()
+            where = torch.cat([where, rows * columns + one[rows]])
         delta = polynomial_step(stream.branch("steps").uniform(len(where)), index).to(torch.float32)
         flat = self._weight.view(-1)
         flat[where] = (flat[where] + delta).clamp_(0.0, 1.0)
@@ -157,6 +170,11 @@ class Workshop:
     def _kept(self, shape: torch.Size, stream: Stream) -> Tensor | bool:
         """The same for every position of a table."""
         return True if self._share is None else stream.branch("share").uniform(*shape) < self._share.unsqueeze(1)
+
+    def _one_each(self, share: Tensor, stream: Stream) -> Tensor:
+        """Of each network of which only a share changes the slot of a random connection; of others -1."""
+        slot = choose(self._source >= 0, stream.branch("one").uniform(len(self._rows)))
+        return torch.where(share < 1.0, slot, ABSENT)
 
     def _draw_functions(self, count: int, stream: Stream) -> Tensor:
         return self._functions[stream.branch("kind").integers(count, len(self._functions))]
