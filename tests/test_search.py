@@ -36,8 +36,10 @@ def go(search, target, plan: Plan):
 @pytest.mark.parametrize("budget", [1, 7, 20, 25, 30, 33, 119, 120, 500])
 def test_the_budget_is_kept_to_the_last_evaluation(tiny, search, budget):
     """Catches a budget rounded up to a batch, or down, or a search that goes on with nothing to do."""
-    steps, _ = go(search, tiny, small(budget=budget))
+    plan = small(budget=budget)
+    steps, _ = go(search, tiny, plan)
     assert steps[-1].evaluations == min(budget, 120)
+    assert plan.generation(steps[-1].number) == plan.ends, "as progress says from the beginning"
     costs = [step.evaluations for step in steps]
     assert costs == sorted(set(costs))
 

@@ -117,7 +117,7 @@ def _watch_one(session: Any, step: Any, steps: Any, *, quiet: bool) -> Any:
     tiles, (_, height, width) = Tiles(names), attempt.target.spec.shape
     below = tiles if supported(Console(stderr=True), height, width) else None
     title = f"{attempt.method} generation"
-    with watching(title, plan.generation(plan.last), quiet=quiet, below=below) as watch:
+    with watching(title, plan.ends, quiet=quiet, below=below) as watch:
         while step is not None and session.current == search:
             tiles.follow(step)
             middle = say_confidence(step.statistics["median"]) if "median" in step.statistics else "not measured"

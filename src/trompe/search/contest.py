@@ -66,6 +66,14 @@ class Plan:
         """The generation that a step belongs to; 0 is the random beginning."""
         return -(-step * self.batch // self.population)
 
+    @property
+    def ends(self) -> int:
+        """The generation after which none can follow; that in which the budget is spent, where all classes compete."""
+        steps = self.last
+        if self.budget is not None and not self.groups:
+            steps = min(steps, max(0, -(-(self.budget - self.initial) // self.batch)))
+        return self.generation(steps)
+
     def wanted(self, tally: "Tally") -> int:
         """How many candidates the next step may judge; 0 where the search is at its end."""
         if tally.number >= self.last:
