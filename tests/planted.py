@@ -1860,7 +1860,7 @@ BUGS = (
         "encodings/cppn/vary.py",
         "return True if self._share is None else",
         "return True if self._stream.device else",
-        f"{DEVICE}::test_few_weights_of_a_large_network_change",
+        f"{DEVICE}::test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one",
     ),
     Bug(
         "many children of large networks are copies of their parents",
@@ -1877,11 +1877,32 @@ BUGS = (
         "tests/test_stitch.py::test_of_a_large_network_one_weight_changes_at_least",
     ),
     Bug(
+        "on a GPU each network has the share of another",
+        "encodings/cppn/vary.py",
+        "< self._share.unsqueeze(1)",
+        "< self._share.mean()",
+        f"{DEVICE}::test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one",
+    ),
+    Bug(
+        "it is always the first weight that changes",
+        "encodings/cppn/vary.py",
+        'choose(self._source >= 0, stream.branch("one").uniform(len(self._rows)))',
+        "(self._source >= 0).to(torch.uint8).argmax(1)",
+        "tests/test_stitch.py::test_of_a_large_network_one_weight_changes_at_least",
+    ),
+    Bug(
+        "progress counts generations that no budget is left for",
+        "cli/fool.py",
+        "with watching(title, plan.ends, quiet",
+        "with watching(title, plan.generation(plan.last), quiet",
+        "tests/test_cli.py::test_progress_ends_where_the_budget_does",
+    ),
+    Bug(
         "many are on a GPU",
         "encodings/cppn/vary.py",
         "chosen |= alone & ~chosen.any(1, keepdim=True)",
         "chosen |= alone & chosen",
-        f"{DEVICE}::test_few_weights_of_a_large_network_change",
+        f"{DEVICE}::test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one",
     ),
     Bug(
         "each weight has the share of another network",

@@ -255,6 +255,13 @@ def test_piped_progress_is_plain_lines(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_progress_ends_where_the_budget_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("trompe.cli.show._LINE_SECONDS", 0.0)
+    words = ["fool", "lenet-mnist", "--generations", "50", "--budget", "500", "--confidence", "None"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert " generation 2 of 2 " in capsys.readouterr().err.splitlines()[-1]
+
+
 def watched(tmp_path, *, finished):
     """What a true-colour terminal is sent: by standard error while it works, or by standard output when it is done."""
     leader, follower = pty.openpty()

@@ -321,20 +321,27 @@ def test_connections_and_nodes_come_and_go_as_they_do_on_the_cpu_bit_for_bit():
             assert torch.equal(values, staying.to_arrays()[name]), name
 
 
-def test_few_weights_of_a_large_network_change():
-    weights = networks = 0
-    bounded = replace(
-        CPPN_PRESETS["paper"], add_connection=0.0, delete_connection=0.0, add_node=0.0, delete_node=0.0, hidden=(9,),
-        most_changes=2.0,
-    )  # fmt: skip
-    for parents, (_, children) in rates(bounded, trials=4):
-        present = parents.source >= 0
-        weights += int(((parents.weight != children.weight) & present).sum())
-        networks += len(parents)
-        others = ((parents.weight != children.weight) & present).any(1)
-        assert others.double().mean() > 0.98, "one at least, but for genes that are at their end already"
-    expected = (2.0 + (1.0 - 2.0 / 63.0) ** 63) * networks  # the bound, of 63 connections; and one where it is none
-    assert abs(weights - expected) < 3 * sqrt(expected)
+def test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one():
+    """In one population; a new function is the old one once in four."""
+    still = {"add_connection": 0.0, "delete_connection": 0.0, "add_node": 0.0, "delete_node": 0.0}
+    bounded = replace(CPPN_PRESETS["paper"], **still, weight_rate=0.1, function_rate=0.1, most_changes=2.0)
+    small, large = (
+        Cppn(SPEC, replace(bounded, hidden=hidden)).random(1000, Stream(0, "test/random", len(hidden)))
+        for hidden in ((), (10, 10))
+    )
+    both = small.join([large])
+    children = Cppn(SPEC, bounded).vary(both, Stream(0, "test/last", 0, "cpu"))
+    weights = (children.weight[:, : both.weight.shape[1]] != both.weight).double()
+    functions = (children.function[:, : both.function.shape[1]] != both.function).sum(1).double()
+    links = [int(genomes.sizes()[1][0]) for genomes in (small, large)]
+    expected = 2.0 + (1.0 - 2.0 / links[1]) ** links[1]  # the bound; and one where it is none
+    assert weights[:1000].sum(1).mean().item() == pytest.approx(0.1 * links[0], rel=0.15)
+    assert weights[1000:].sum(1).mean().item() == pytest.approx(expected, rel=0.06)
+    assert weights[1000:].sum(1).min() == 1, "one at least"
+    assert weights[1000:].sum(0).max() < 5 * expected * 1000 / links[1], "any of them"
+    nodes, share = [int(genomes.sizes()[0][0]) for genomes in (small, large)], 2.0 / (0.1 * links[1])
+    assert functions[:1000].mean().item() == pytest.approx(0.1 * 0.75 * nodes[0], rel=0.25)
+    assert functions[1000:].mean().item() == pytest.approx(share * 0.1 * 0.75 * nodes[1], rel=0.2)
 
 
 def test_weights_and_functions_mutate_at_their_rates_and_nothing_else_does():

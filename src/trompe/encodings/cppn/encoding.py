@@ -56,8 +56,8 @@ class CppnSettings:
         hidden: Nodes in each layer between inputs and outputs of a random network, each layer fully connected to the
             next; none by default, as evolution adds them.
         initial_weight: Weights of a random network lie between minus this and this; at most ``weight_limit``.
-        most_changes: How many weights of a child change, in the mean, at most: of larger networks all weights and
-            functions mutate that much less often, but of the weights one at least. None for no such bound.
+        most_changes: About how many weights of a child change at most, above 0: of larger networks all weights and
+            functions mutate that much less often, but where no weight would, one does. None for no such bound.
         halving_period: Steps after which connections and nodes come and go half as often, again and again; 0 never.
             The presets count generations, which may be several steps.
         stitch: Chance of a child to be both parents' pictures side by side, in the place of a mutated copy of one.
@@ -259,7 +259,10 @@ class Cppn:
         """Name and every setting, JSON-ready; the renderer only where it is not the reference."""
         lists = {"functions": list(self.settings.functions), "hidden": list(self.settings.hidden)}
         renderer = {} if self.renderer == "torch" else {"renderer": self.renderer}
-        settings = {name: value for name, value in asdict(self.settings).items() if value or name not in _LATER}
+        settings = {
+            name: value for name, value in asdict(self.settings).items()
+            if name not in _LATER or value != getattr(CppnSettings, name)
+        }  # fmt: skip
         return {"name": self.name, **settings, **lists, **renderer}
 
     def _colours(self, outputs: Tensor) -> Tensor:
@@ -308,6 +311,13 @@ def _check_start(settings: CppnSettings) -> None:
             got=f"{settings.initial_weight:g}",
             where="encoding cppn",
             do="Choose a smaller one, or a larger weight_limit.",
+        )
+    if settings.most_changes is not None and settings.most_changes <= 0.0:
+        raise BadInput(
+            expected="most_changes above 0, or None for no bound",
+            got=f"{settings.most_changes:g}",
+            where="encoding cppn",
+            do="Choose a weight_rate of 0 to change no weights.",
         )
     if settings.stitch and not _can_stitch(settings):
         raise BadInput(

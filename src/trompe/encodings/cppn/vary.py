@@ -5,7 +5,7 @@ from torch import Tensor
 
 from trompe.core.seeds import Stream
 from trompe.encodings.cppn.genome import ABSENT, INPUTS, CppnGenomes
-from trompe.encodings.pixels import mutated, polynomial_step
+from trompe.encodings.pixels import polynomial_step
 
 _FIRST = len(INPUTS)
 
@@ -42,7 +42,7 @@ class Workshop:
     def mutate_weights(self, rate: float, index: float) -> None:
         """Each connection's gene, independently: polynomial mutation, clamped to [0, 1].
 
-        Where only a share of them is to change, one does at least: a copy of its parent would teach nothing.
+        Where only a share of them is to change, one is drawn at least: a copy of its parent would teach nothing.
         """
         stream = self._stream.branch("weights")
         if stream.device:
@@ -52,7 +52,8 @@ class Workshop:
                 one = self._one_each(self._share, stream).unsqueeze(1)
                 alone = one == torch.arange(chosen.shape[1], device=chosen.device)
                 chosen |= alone & ~chosen.any(1, keepdim=True)
-            self._weight = torch.where(chosen, mutated(self._weight, 1.0, index, stream), self._weight)
+            steps = polynomial_step(stream.branch("steps").uniform(*chosen.shape), index).to(torch.float32)
+            self._weight = torch.where(chosen, (self._weight + steps).clamp_(0.0, 1.0), self._weight)
             return
         columns = self._weight.shape[1]
         where = self._thinned(stream.rare(self._weight.numel(), rate), columns, stream)
@@ -172,7 +173,7 @@ class Workshop:
         return True if self._share is None else stream.branch("share").uniform(*shape) < self._share.unsqueeze(1)
 
     def _one_each(self, share: Tensor, stream: Stream) -> Tensor:
-        """Of each network of which only a share changes the slot of a random connection; of others -1."""
+        """A random connection of each network of which only a share changes; -1 of others, or where there is none."""
         slot = choose(self._source >= 0, stream.branch("one").uniform(len(self._rows)))
         return torch.where(share < 1.0, slot, ABSENT)
 
