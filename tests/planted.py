@@ -1884,6 +1884,13 @@ BUGS = (
         f"{DEVICE}::test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one",
     ),
     Bug(
+        "on a GPU functions of large networks change as often as ever",
+        "encodings/cppn/vary.py",
+        "chosen &= self._kept(self._function.shape, stream)",
+        "chosen &= self._function >= 0",
+        f"{DEVICE}::test_few_genes_of_a_large_network_change_and_as_many_as_ever_of_a_small_one",
+    ),
+    Bug(
         "it is always the first weight that changes",
         "encodings/cppn/vary.py",
         'choose(self._source >= 0, stream.branch("one").uniform(len(self._rows)))',
