@@ -216,8 +216,13 @@ def mutated(genes: Float32[Tensor, "n genes"], rate: float, index: float, stream
 
     A step is drawn for every gene, whether it mutates or not: on a GPU that costs less than waiting for how many do.
     """
+    return torch.where(stream.branch("mutated").mask(rate, *genes.shape), stepped(genes, index, stream), genes)
+
+
+def stepped(genes: Float32[Tensor, "n genes"], index: float, stream: Stream) -> Float32[Tensor, "n genes"]:
+    """Genes in [0, 1], every one of them mutated: polynomially, clamped."""
     delta = polynomial_step(stream.branch("steps").uniform(*genes.shape), index).to(torch.float32)
-    return torch.where(stream.branch("mutated").mask(rate, *genes.shape), (genes + delta).clamp_(0.0, 1.0), genes)
+    return (genes + delta).clamp_(0.0, 1.0)
 
 
 def halved(period: int, stream: Stream) -> float:

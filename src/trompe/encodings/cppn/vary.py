@@ -5,7 +5,7 @@ from torch import Tensor
 
 from trompe.core.seeds import Stream
 from trompe.encodings.cppn.genome import ABSENT, INPUTS, CppnGenomes
-from trompe.encodings.pixels import polynomial_step
+from trompe.encodings.pixels import polynomial_step, stepped
 
 _FIRST = len(INPUTS)
 
@@ -52,8 +52,7 @@ class Workshop:
                 one = self._one_each(self._share, stream).unsqueeze(1)
                 alone = one == torch.arange(chosen.shape[1], device=chosen.device)
                 chosen |= alone & ~chosen.any(1, keepdim=True)
-            steps = polynomial_step(stream.branch("steps").uniform(*chosen.shape), index).to(torch.float32)
-            self._weight = torch.where(chosen, (self._weight + steps).clamp_(0.0, 1.0), self._weight)
+            self._weight = torch.where(chosen, stepped(self._weight, index, stream), self._weight)
             return
         columns = self._weight.shape[1]
         where = self._thinned(stream.rare(self._weight.numel(), rate), columns, stream)
