@@ -171,6 +171,31 @@ def test_the_share_that_is_doubted_is_the_one_asked_for(kinds, samples, lenet, t
     assert examine_guard(guard, lenet, held[::2], trusted.held.classes[::2]).findings == ()
 
 
+CEILINGS = {
+    "numbers of another kind": (lambda of, slack: of(slack).float(), "must be float64"),
+    "no column": (lambda of, slack: of(slack)[:, :0], "must be float64"),
+    "below even odds": (lambda of, slack: of(slack) - 6.0, "must be above 0"),
+    "from all of a batch": (lambda of, slack: of(slack) + slack.mean(), "changed with the other inputs"),
+    "upside down": (lambda of, slack: 1.0 + (-of(slack)).exp(), "falls where the slack rises"),
+    "a hard gate": (lambda of, slack: 1.0 + (of(slack) > 4.0).double(), "has no slope"),
+    "cut off": (lambda of, slack: of(slack).detach(), "has no slope"),
+}
+
+
+@pytest.mark.parametrize("name", CEILINGS)
+def test_the_kit_names_a_planted_ceiling(name, samples, lenet):
+    trusted = trusted_digits(samples, lenet, doubts=0.4)
+    guard = fit_guard("pca-residual", trusted)
+    natural, classes = from_levels(trusted.held.images[::2]), trusted.held.classes[::2]
+    assert examine_guard(guard, lenet, natural, classes).conforms
+    planted, words = CEILINGS[name]
+    of = guard.ceiling
+    object.__setattr__(guard, "ceiling", lambda slack: planted(of, slack))
+    findings = examine_guard(guard, lenet, natural, classes).findings
+    assert all(finding.startswith("The ceiling") for finding in findings)
+    assert any(words in finding for finding in findings)
+
+
 def test_few_images_share_one_bound(samples, lenet):
     trusted = trusted_digits(samples, lenet)
     few = Split(trusted.held.images[:20], trusted.held.classes[:20])

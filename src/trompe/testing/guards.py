@@ -44,7 +44,9 @@ def examine_guard(guard: Guard, target: Target, natural: Images, classes: Rows) 
     Asked for: float64 slack of every class, a number for black, white and noise; of an input from that input alone;
     the same twice; natural images on the right side: the median near 1, most at or above 0; refused inputs with
     different, finite slack, so that an attacker can climb (a hard gate looks perfect and is not); a slope there; words
-    that say what it needs and uses; inputs, outputs and global randomness left alone.
+    that say what it needs and uses; inputs, outputs and global randomness left alone. Of a guard that doubts (one that
+    has a ``ceiling``) also: the ceiling a number above 0 for every class, from the slack of that input alone, never
+    lower where the slack is higher, with a slope.
 
     Args:
         guard: The guard; it is left as it was.
@@ -57,8 +59,8 @@ def examine_guard(guard: Guard, target: Target, natural: Images, classes: Rows) 
     """
     probe = _Probe(guard, target, natural, classes)
     then = (
-        _check_alone, _check_determinism, _check_natural, _check_refusals, _check_slope, _check_arguments,
-        _check_randomness, _check_fingerprint,
+        _check_alone, _check_determinism, _check_natural, _check_refusals, _check_slope, _check_ceiling,
+        _check_arguments, _check_randomness, _check_fingerprint,
     )  # fmt: skip
     return Examination(f"guard {guard.name}", probe).run((_check_words, _check_shape), then)
 
@@ -136,6 +138,29 @@ def _check_slope(probe: _Probe) -> Iterator[str]:
     flat = (slope == 0.0).flatten(1).all(1)[best.detach() < 0.0]
     if len(flat) and bool(flat.to(torch.float64).mean() > 0.5):
         yield f"At {int(flat.sum())} of {len(flat)} refused inputs the slope of the slack is exactly 0."
+
+
+def _check_ceiling(probe: _Probe) -> Iterator[str]:
+    asked = getattr(probe.guard, "ceiling", None)
+    if asked is None:
+        raise NotApplicable("it has no ceiling: it refuses, and does not doubt")
+    slack = probe.slack(torch.cat([probe.strange(), probe.natural])).clone()
+    found = asked(slack)
+    if found.dtype != torch.float64 or len(found) != len(slack) or not 1 <= found.shape[1] <= slack.shape[1]:
+        yield f"The ceiling must be float64, a number a class; got {found.dtype} of shape {tuple(found.shape)}."
+        return
+    if not bool((found > 0.0).all()):
+        yield "The ceiling must be above 0: below, an accepted input would be named with less than even odds."
+    if not same_bits(asked(slack[1:3]), found[1:3]):
+        yield "The ceiling of an input changed with the other inputs of its batch."
+    rising = slack.sort(0).values
+    if bool((asked(rising).diff(dim=0) < 0.0).any()):
+        yield "The ceiling falls where the slack rises: what is stranger may be named with more certainty."
+    leaf = rising[len(rising) // 2 :].requires_grad_()
+    borne = asked(leaf)
+    slope = torch.autograd.grad(borne.sum(), leaf)[0] if borne.requires_grad else torch.zeros(())
+    if not bool((slope > 0.0).any()):
+        yield "The ceiling has no slope where the slack is high (a hard gate)."
 
 
 def _check_arguments(probe: _Probe) -> Iterator[str]:
