@@ -21,6 +21,7 @@ from trompe.guards import CERTAIN, DoubtingGuard, doubting, fit_guard, load_guar
 from trompe.measure.statistics import wilson
 from trompe.targets import Declaration, load_target
 from trompe.targets.guarded import Guarded
+from trompe.targets.preflight import preflight
 from trompe.testing import examine_guard
 from trompe.verbs.guard import measure
 from trompe.verbs.guarded import GuardedClassifier
@@ -229,6 +230,26 @@ def test_what_is_borne_does_not_hang_on_the_other_images_of_a_batch(kinds, sampl
     whole = guard.ceiling(guard.slack(said, images))
     for rows in (slice(1, 3), slice(54, 63), slice(10, 20), slice(3, 30)):
         assert torch.equal(guard.ceiling(guard.slack(said.take(rows), images[rows])), whole[rows])
+
+
+@pytest.mark.parametrize("means", ["rounded", "quantised", "saturated"])
+def test_what_a_classifier_hides_is_found_behind_a_guard_that_doubts(means):
+    rows = torch.linspace(-2.0, 2.0, 4 * 64).reshape(4, 64)
+
+    def said(batch):
+        odds = 8 * torch.from_numpy(batch).flatten(1) @ (rows * (rows * 977).sin()).T
+        p = odds.softmax(1).double()
+        if means == "rounded":
+            return p.numpy().round(3)
+        votes = torch.nn.functional.one_hot(torch.stack([p.argmax(1), odds.roll(1, 1).argmax(1)]), 4).double()
+        return (votes[0] if means == "saturated" else 0.75 * votes[0] + 0.25 * votes[1]).numpy()
+
+    target = load_target(said, Declaration(shape=(1, 8, 8), labels=tuple("abcd"), outputs="probabilities"))
+    bare, behind = preflight(target), preflight(Guarded(target, DoubtingGuard(Said(4), (4.0,) * 4)))
+    (own,) = [finding for finding in bare.findings if finding.name == means]
+    assert own in behind.findings
+    assert behind.floor == bare.floor
+    assert behind.forwards == bare.forwards + 24
 
 
 def test_what_was_found_against_a_guard_that_doubts_is_verified_from_disk(folder, tmp_path):

@@ -11,9 +11,11 @@ from trompe.core.errors import TargetError
 from trompe.core.numerics import log_odds, quantise
 from trompe.core.seeds import Stream
 from trompe.core.types import Images, Target
+from trompe.targets import guarded
 from trompe.targets.reading import RESOLUTION
 
 _PROBES = 24
+_AT_ONCE = 8
 _AGREE = 1e-3
 _FEW = 12
 _COARSE = 1e-4
@@ -46,6 +48,8 @@ class _Probe:
     images: Images
     logits: Tensor
     odds: Tensor
+    own: Tensor
+    """Logits of the classifier without the guards in front of it, of which one may have lowered the others."""
 
 
 class _Counted:
@@ -54,9 +58,10 @@ class _Counted:
     def __init__(self, target: Target) -> None:
         self._target, self.rows_sent = target, 0
 
-    def __call__(self, images: Images) -> Tensor:
-        self.rows_sent += len(images) * int(getattr(self._target, "rows", 1))
-        return self._target.judge(images).logits
+    def __call__(self, images: Images, target: Target | None = None) -> Tensor:
+        asked = target or self._target
+        self.rows_sent += len(images) * int(getattr(asked, "rows", 1))
+        return asked.judge(images).logits
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class Preflight:
 def preflight(target: Target) -> Preflight:
     """What is strange about a target, from some eighty rows sent to it, at most eight a call.
 
+    Of a classifier behind a guard that says probabilities, 24 rows more are sent to it alone: how it rounds is its own.
+
     Raises:
         TargetError: It does not answer at all.
     """
@@ -90,10 +97,11 @@ def preflight(target: Target) -> Preflight:
         logits = _ask(counted, images).to(torch.float64)
     if not bool(torch.isfinite(logits).all()):
         return Preflight((_not_finite(logits),), None, counted.rows_sent)
-    probe = _Probe(target, counted, images, logits, log_odds(logits, target.link))
     with torch.inference_mode():
+        own = _own_logits(counted, target, images, logits)
+        probe = _Probe(target, counted, images, logits, log_odds(logits, target.link), own)
         found = [finding for check in _CHECKS for finding in check(probe)]
-        floor = coarseness(target, logits)[0]
+        floor = coarseness(target, own)[0]
     found += _gradient(probe)
     return Preflight(tuple(found), floor, counted.rows_sent)
 
@@ -107,7 +115,19 @@ def _inputs(target: Target) -> Images:
 
 
 def _ask(counted: "_Counted", images: Images) -> Tensor:
-    return torch.cat([counted(part) for part in images.split(8)])
+    return torch.cat([counted(part) for part in images.split(_AT_ONCE)])
+
+
+def _own_logits(counted: "_Counted", target: Target, images: Images, logits: Tensor) -> Tensor:
+    classifier = guarded.undefended(target)
+    if classifier is target or not _says_probabilities(target):
+        return logits
+    return torch.cat([counted(part, classifier) for part in images.split(_AT_ONCE)]).to(torch.float64)
+
+
+def _says_probabilities(target: Target) -> bool:
+    declared = getattr(target, "declared", None)
+    return declared is not None and bool(declared.reading.kind == "probabilities")
 
 
 def _not_finite(logits: Tensor) -> Finding:
@@ -183,9 +203,10 @@ def _kind(probe: _Probe) -> Iterator[Finding]:
 
 
 def _coarse(probe: _Probe) -> Iterator[Finding]:
-    floor, values, digits = coarseness(probe.target, probe.logits)
+    floor, values, digits = coarseness(probe.target, probe.own)
     if floor is None:
-        if values and bool(((probe.odds.sigmoid() - 0.5).abs() > _ALL_OR_NOTHING).all()):
+        odds = log_odds(probe.own, probe.target.link)
+        if values and bool(((odds.sigmoid() - 0.5).abs() > _ALL_OR_NOTHING).all()):
             yield Finding(
                 "saturated",
                 "Every probability it gave was 0 or 1, whatever the input: it may be surer than its numbers tell, "
@@ -205,17 +226,16 @@ def _coarse(probe: _Probe) -> Iterator[Finding]:
 
 
 def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int | None]:
-    """How coarse a target's probabilities are, from its answers to some inputs.
+    """How coarse a classifier's probabilities are, from its own answers to some inputs.
 
     Returns:
         Half the least probability above 0 that it can say, None where nothing is coarse, or where it gave 0 and 1
         alone, between which may be anything; how many different values it gave; to how many decimals it rounds, None
         where it does not.
     """
-    declared = getattr(target, "declared", None)
-    if declared is None or declared.reading.kind != "probabilities":
+    if not _says_probabilities(target):
         return None, 0, None
-    reading = declared.reading
+    reading = target.declared.reading  # type: ignore[attr-defined]
     p = logits.exp() if reading.link == "softmax" else logits.sigmoid()
     values, tops = torch.unique((p * 1e12).round()).numel(), p.amax(1)
     for digits in (1, 2, 3, 4, 5) if values > _FEW else ():
