@@ -209,6 +209,20 @@ def test_the_command_fits_several_and_why_names_the_one_that_refuses_most(folder
     refused([*words, tmp_path / "b", "--also", "knn"], capsys, "inner layer and training images for a .* kind knn; got")
 
 
+def test_false_alarms_above_what_was_asked_for_are_remarked(folder, tmp_path, capsys, samples):
+    few = torch.cat([(samples.classes == c).nonzero().flatten()[torch.arange(30) * 7 % 90] for c in range(10)])
+    (tmp_path / "few").mkdir()
+    small = write_digits(tmp_path / "few", Split(samples.images[few], samples.classes[few]))
+    for images, asked, remarked in ((small, 0.05, True), (folder, 0.3, False)):
+        out = tmp_path / f"guard-{remarked}"
+        words = ["guard", "lenet-mnist", "--kind", "neighbours", "--images", str(images), "--out", str(out)]
+        assert main([*words, "--false-alarms", str(asked)]) == 0
+        assert (f"more than the {100 * asked:g} % asked for" in capsys.readouterr().out) is remarked
+        assert (read_card(out).measured["false_alarms"]["low"] > asked) is remarked
+    fitted = trompe.guard("lenet-mnist", images=str(small), kind="neighbours", out=tmp_path / "json")
+    assert "fitted to 90 images, and the threshold taken from 30 others" in fitted.caution
+
+
 # What is lacking
 
 

@@ -17,7 +17,8 @@ def run(words: list[str]) -> int:
     torch.set_num_threads(1)  # small matrices: more threads are slower, and change the bits
     fitted = guard(**vars(settings))
     if show.json:
-        print(json.dumps({"guard": str(fitted.folder), **vars(fitted.card)}, ensure_ascii=False, allow_nan=False))
+        told = {"guard": str(fitted.folder), "caution": fitted.caution, **vars(fitted.card)}
+        print(json.dumps(told, ensure_ascii=False, allow_nan=False))
         return 0
     for line in _lines(fitted, settings):
         print(plain(line))
@@ -31,6 +32,7 @@ def _lines(fitted: Any, settings: Any) -> list[str]:
     return [
         f"guard                 {fitted.card.kind}, threshold for {asked} false alarms{doubts}",
         f"false alarms          {_say(found.false_alarms)} images kept apart, asked about their own class",
+        *([f"                      {fitted.caution}"] if fitted.caution else []),
         f"accuracy              {_say(found.accuracy)}, accepted or not",
         f"accepted              {_say(found.coverage)}",
         f"accepted and correct  {_say(found.accepted_and_correct)}",

@@ -61,11 +61,13 @@ class Fitted:
         folder: Stands wherever --guard is.
         card: What is known of it.
         measured: On images kept apart.
+        caution: What to think of when more of them are refused than was asked for; "" where chance explains it.
     """
 
     folder: Path
     card: GuardCard
     measured: Measured
+    caution: str
 
 
 @keywords(GuardSettings)
@@ -96,7 +98,16 @@ def guard(settings: GuardSettings) -> Fitted:
     card = card_of(made, target, _told(measured), _command(settings), _versions())
     settings.out.mkdir(parents=True, exist_ok=True)
     save_guard(settings.out, made, card)
-    return Fitted(settings.out, card, measured)
+    return Fitted(settings.out, card, measured, _caution(measured.false_alarms, settings.false_alarms, images))
+
+
+def _caution(found: Share, asked: float, images: "Images") -> str:
+    if found.low <= asked:
+        return ""
+    return (
+        f"more than the {100 * asked:g} % asked for: it was fitted to {len(images.known):,} images, and the threshold "
+        f"taken from {len(images.held):,} others. Give more images of each class"
+    )
 
 
 @dataclass(frozen=True)
