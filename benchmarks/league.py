@@ -369,11 +369,11 @@ def _portfolio(judged: dict[str, Any]) -> str:
 
 
 def published(rows: dict[str, dict[str, Any]]) -> str:
-    """One row a defence, in the terms of four papers."""
+    """One row a defence, by whatever portfolio it was judged, in the terms of four papers."""
     head = ["data", "recipe", "guard", "rubbish: error, mean confidence", "adversarial noise: MMC, AUROC, FPR95",
             "distal: AUROC, FPR at 99 % TPR", "other data: AUC, attacked AUC"]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for found in rows.values():
+    for found in {key.split()[0]: found for key, found in rows.items()}.values():
         told = found["protocols"]
         if not told:
             continue

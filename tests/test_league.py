@@ -1,5 +1,6 @@
-"""The league of defences was judged by the readers that come with trompe, and by those only that may judge a guard."""
+"""The league of defences: judged by readers that come with trompe, by those only that may judge; the page says it."""
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -31,3 +32,10 @@ def test_a_row_names_the_readers_that_may_judge_its_guard(name: str) -> None:
 
 def test_the_table_of_independent_readers_was_found() -> None:
     assert TABLE["neighbours"] == "vae, parts"
+
+
+def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    league = importlib.import_module("league")
+    text = league.DOCS.read_text(encoding="utf-8")
+    assert f"{league.BEGIN}\n{league.page(EVERY)}\n{league.END}" in text

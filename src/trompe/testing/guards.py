@@ -142,8 +142,8 @@ def _check_slope(probe: _Probe) -> Iterator[str]:
 
 def _check_ceiling(probe: _Probe) -> Iterator[str]:
     asked = getattr(probe.guard, "ceiling", None)
-    if asked is None:
-        raise NotApplicable("it has no ceiling: it refuses, and does not doubt")
+    if asked is None:  # it refuses, and does not doubt
+        return
     slack = probe.slack(torch.cat([probe.strange(), probe.natural])).clone()
     found = asked(slack)
     if found.dtype != torch.float64 or len(found) != len(slack) or not 1 <= found.shape[1] <= slack.shape[1]:
