@@ -371,7 +371,6 @@ BUGS = (
         "torch.autograd.grad(images, weights, slope.clone())",
         "torch.autograd.grad(images, weights, slope.clone() * 2.0 * self.settings.weight_limit)",
         "tests/test_cppn_ascend.py tests/test_kits.py",
-        fast=True,
     ),
     Bug(
         "what is no connection moves too",

@@ -511,7 +511,13 @@ def test_defaults_of_each_method_and_what_does_not_fit(tmp_path: Path) -> None:
             make_plan(settings(**words), 10)
 
 
-@pytest.mark.parametrize("search", [partial(ascend, rule=SignMomentum(step=0.02)), squares], ids=["ascend", "squares"])
+@pytest.mark.parametrize(
+    "search",
+    [
+        pytest.param(partial(ascend, rule=SignMomentum(step=0.02)), id="ascend"),
+        pytest.param(squares, id="squares", marks=pytest.mark.slow),
+    ],
+)
 def test_a_budget_is_shared_out_in_rounds_that_can_be_taken_up_anywhere(search: Any) -> None:
     target = curved(1, 5, 7, classes=7)
     for goal in (8.0, torch.inf):

@@ -184,7 +184,7 @@ def test_openvino_binds_nobody_to_a_processor(name):
     target, images = load_target("lenet-mnist"), noise(50, 1, 28, 28)
     judge = search_judge(target, asked(target, name, 50))
     judge.judge(images)
-    asking = threading.Thread(target=lambda: [judge.judge(images) for _ in range(300)])
+    asking = threading.Thread(target=lambda: [judge.judge(images) for _ in range(60)])
     looks: list[set[int]] = []
     asking.start()
     with suppress(ProcessLookupError):  # it is done

@@ -423,7 +423,7 @@ def test_a_run_without_any_image_has_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("classes", "limit", "side"),
-    [(10, 5, 12), (10, 5, 224), pytest.param(1000, 25, 12, marks=pytest.mark.slow), (1000, 25, 64)],
+    [(10, 5, 12), (10, 5, 224), *(pytest.param(1000, 25, side, marks=pytest.mark.slow) for side in (12, 64))],
 )
 def test_pages_stay_light(tmp_path: Path, classes: int, limit: int, side: int) -> None:
     labels = [f"class {i}" for i in range(classes)]
