@@ -44,7 +44,7 @@ format: setup ## apply the formatter and the safe lint mends
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure demo, reach, overhead, resume, engines and a cluster; prints the tables of benchmarks/README.md
+bench: setup ## measure demo, reach, overhead, resume, engines and a cluster, and write docs/performance.md
 	$(BIN)/python benchmarks/demo.py
 	$(BIN)/python benchmarks/reach.py
 	$(BIN)/python benchmarks/climb.py
@@ -59,8 +59,8 @@ bench: setup ## measure demo, reach, overhead, resume, engines and a cluster; pr
 	$(BIN)/python benchmarks/imagenet.py
 	$(BIN)/python benchmarks/imagenet_gradient.py
 	$(BIN)/python benchmarks/gpu.py
-	$(BIN)/python scripts/performance.py
 	$(BIN)/python benchmarks/ray_scaling.py
+	$(BIN)/python scripts/performance.py
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

@@ -28,7 +28,7 @@ class FoolSettings:
     """Make inputs that mean nothing and that a classifier is certain about, and keep the best for every class."""
 
     target: Annotated[Positional[str], arg(metavar="TARGET")]
-    """The classifier: a bundled name (see `trompe targets`) or a folder that `trompe train` wrote."""
+    """The classifier: a bundled name (see `trompe targets`), a file, a folder, a server; see docs/targets.md."""
     _: KW_ONLY
     by: Literal["evolve", "ascend", "squares", "scatter"] = "evolve"
     """The search: MAP-Elites over classes, gradient ascent, random squares (asks least), or the best of as many random
@@ -128,7 +128,7 @@ class AuditSettings:
     """How sure is a classifier about nonsense? Every method against it, in one run."""
 
     target: Annotated[Positional[str], arg(metavar="TARGET")]
-    """The classifier: a bundled name (see `trompe targets`) or a folder that `trompe train` wrote."""
+    """The classifier: a bundled name (see `trompe targets`), a file, a folder, a server; see docs/targets.md."""
     _: KW_ONLY
     methods: tuple[Method, ...] = ("pixels-evolve", "cppn-evolve", "pixels-ascend", "pixels-squares")
     """What to try, in this order."""
@@ -445,8 +445,8 @@ class GuardSettings:
     classifier was not trained on. Half of what may be trained on is left to readers; the threshold comes from images
     that the guard does not know, and its false alarms are counted on others again."""
     kind: GuardKind = "class-vae"
-    """What it looks at. The classifier's outputs: maximum-probability, margin, energy, entropy. An inner layer:
-    mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
+    """What it looks at. The classifier's outputs: maximum-probability, margin, logit, energy, entropy. An inner
+    layer: mahalanobis, knn. How likely the image is: pca-residual, kde, vae. How likely it is of its class, and whether
     contrast, ink and detail are usual: class-kde, class-vae, class-neighbours. Trusted images of the class alone:
     neighbours, certified."""
     also: UseAppendAction[tuple[GuardKind, ...]] = ()

@@ -68,10 +68,11 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class SignMomentum:
-    """Steps of one size in every number, in the direction of the gradients' running sum.
+    """Steps that are as large in every number, in the direction of the gradients' running sum.
 
-    ``m <- momentum * m + g / mean|g|``, then ``x <- x + step * sign(m)``, where g is the slope of the log-odds in
-    float64, which do not saturate. Only signs and ratios of g matter, so the rule is the same for any scale of logits.
+    ``m <- momentum * m + g / mean|g|``, then ``x <- x + step * sign(m)`` (later smaller: see ``patience``), where g is
+    the slope of the log-odds in float64, which do not saturate. Only signs and ratios of g matter, so the rule is the
+    same for any scale of logits.
 
     Reference: Dong 2018 (momentum iterative method).
 
