@@ -14,6 +14,7 @@ from torch import nn
 import trompe
 from trompe.cli.main import main
 from trompe.core.errors import DataError, TargetError
+from trompe.core.numerics import log_odds
 from trompe.data.folders import read_photographs
 from trompe.measure.metrics import Answer, accuracy, calibration_error, odds_that_pass, usual_log_odds
 from trompe.targets import Declaration, Preprocessing, load_target, read_declaration
@@ -104,6 +105,31 @@ def test_rounded_scores_have_a_ceiling_that_is_said_and_kept(digits: int) -> Non
     sure = torch.where(torch.rand(50, *SHAPE, generator=torch.Generator().manual_seed(1)) > 0.5, 1.0, 0.0)
     top = ready.target.judge(sure).logits.log_softmax(1).exp().max()
     assert float(top) <= 1.0 / (1.0 + 3 * floor) + 1e-9
+
+
+@pytest.mark.parametrize("sure", [24.0, 26.0, 40.0])
+def test_certainty_is_not_taken_for_rounding(sure: float) -> None:
+    """1.0 is on every grid of decimals; what says it of everything may still say it of nonsense, and is not capped."""
+
+    def certain(batch: numpy.ndarray) -> numpy.ndarray:
+        logits = torch.from_numpy(_numbers(batch)).double()
+        logits[:, 2] += sure
+        return logits.softmax(1).numpy()
+
+    ready = make_ready(_function(certain, outputs="probabilities"))
+    assert not {"rounded", "quantised"} & {finding.name for finding in ready.findings}
+    odds = log_odds(ready.target.judge(torch.rand(4, *SHAPE)).logits, ready.target.link)
+    assert float(odds[:, 2].min()) > min(sure, 25.0) - 4.0
+
+
+@pytest.mark.parametrize("low", [0.0, 1e-12])
+def test_probabilities_of_nothing_are_not_taken_for_rounded_ones(low: float) -> None:
+    def nothing(batch: numpy.ndarray) -> numpy.ndarray:
+        return low * (1.0 + batch.reshape(len(batch), -1)[:, :4].astype(numpy.float64))
+
+    names = _names(_function(nothing, outputs="probabilities", link="independent"))
+    assert "rounded" not in names
+    assert ("constant" in names) is (low == 0.0)
 
 
 def test_votes_that_are_counted_are_found() -> None:

@@ -237,11 +237,16 @@ def coarseness(target: Target, logits: Tensor) -> tuple[float | None, int, int |
         return None, 0, None
     reading = target.declared.reading  # type: ignore[attr-defined]
     p = logits.exp() if reading.link == "softmax" else logits.sigmoid()
-    values, tops = torch.unique((p * 1e12).round()).numel(), p.amax(1)
-    for digits in (1, 2, 3, 4, 5) if values > _FEW else ():
+    values = torch.unique((p * 1e12).round()).numel()
+    lowest = max(reading.floor, RESOLUTION if reading.link == "independent" else 0.0) * (1.0 + 1e-9)
+    tops = p.amax(1)
+    tops = tops[(tops > max(lowest, 1e-9)) & (tops < 1.0 - max(lowest, 1e-9))]  # 0 and 1 are on every grid
+    for digits in (1, 2, 3, 4, 5) if values > _FEW and len(tops) else ():
         if float(((tops * 10.0**digits).round() / 10.0**digits - tops).abs().max()) < 1e-9:
             return 0.5 * 10.0**-digits, values, digits
-    nothing = p <= max(reading.floor, RESOLUTION if reading.link == "independent" else 0.0) * (1.0 + 1e-9)
+    nothing = p <= lowest
+    if bool(nothing.all()):
+        return None, values, None
     least = float(p[~nothing].min())
     coarse = bool(nothing.any()) and _COARSE < least < 1.0 - 1e-9
     return (0.5 * least if coarse else None), values, None
