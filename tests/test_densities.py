@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from PIL import Image
 
 from trompe.core.errors import DataError
 from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
 from trompe.densities import Autoencoders, Build, KernelDensity, View
-from trompe.densities.mosaic import read_mosaic, write_mosaic
+from trompe.densities.mosaic import fits, read_mosaic, write_mosaic
 from trompe.densities.vae import _decode
 from trompe.densities.views import contrast, normalised, shrunk, tangents, upright
 
@@ -92,6 +93,15 @@ def test_a_mosaic_gives_the_same_bytes_back(channels, tmp_path):
     for n in (1, 5, 9):
         write_mosaic(tmp_path / "m.png", levels(n, channels))
         assert torch.equal(read_mosaic(tmp_path / "m.png"), levels(n, channels))
+
+
+def test_a_mosaic_that_is_too_large_to_be_opened_is_said(tmp_path, monkeypatch):
+    write_mosaic(tmp_path / "m.png", levels(9, 1))
+    assert fits(levels(9, 1))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert not fits(levels(9, 1))
+    with pytest.raises(DataError, match="DecompressionBomb"):
+        read_mosaic(tmp_path / "m.png")
 
 
 def test_a_density_is_stored_without_loss_and_damage_is_said(tmp_path):

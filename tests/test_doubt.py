@@ -104,10 +104,30 @@ def test_what_is_below_its_ceiling_keeps_every_bit():
     assert torch.equal(limit_odds(logits, torch.full((50, 10), 50.0, dtype=torch.float64)), logits.double())
 
 
-def test_of_an_independent_link_all_classes_are_lowered_together():
-    most = torch.tensor([[1.0, 2.0, 3.0], [9.0, 9.0, 9.0]], dtype=torch.float64)
-    logits = torch.tensor([[5.0, -1.0, 9.0], [5.0, 4.0, -3.0]])
-    assert limit_odds(logits, most, "independent").tolist() == [[-1.0, -7.0, 3.0], [5.0, 4.0, -3.0]]
+def test_of_an_independent_link_all_classes_are_lowered_together_and_none_is_above_its_ceiling():
+    most = torch.tensor([[1.0, 2.0, 3.0], [9.0, 9.0, 9.0], [9.0, 2.0, 9.0]], dtype=torch.float64)
+    logits = torch.tensor([[5.0, -1.0, 9.0], [5.0, 4.0, -3.0], [7.0, 6.9, 1.0]])
+    limited = limit_odds(logits, most, "independent")
+    assert limited.tolist() == [[-1.0, -7.0, 3.0], [5.0, 4.0, -3.0], [7.0, 2.0, 1.0]]
+
+
+@given(logits_of, st.lists(odds, min_size=3, max_size=3))
+def test_of_an_independent_link_the_strongest_class_stays_that(logits, most):
+    ceiling = torch.tensor([most], dtype=torch.float64)
+    limited = limit_odds(logits, ceiling, "independent")
+    assert bool((limited <= ceiling).all())
+    assert bool((limited <= logits).all())
+    assert float(limited[0, logits.argmax()]) == float(limited.max())
+
+
+@pytest.mark.parametrize("words", [("--doubts", "0.3"), ("--also", "energy")])
+def test_a_folder_without_images_to_doubt_by_is_one_line(words, samples, tmp_path, capsys):
+    few = torch.cat([(samples.classes == c).nonzero().flatten()[:5] for c in range(10)])
+    (tmp_path / "few").mkdir()
+    images = write_digits(tmp_path / "few", Split(samples.images[few], samples.classes[few]))
+    line = ["guard", "lenet-mnist", "--images", str(images), "--kind", "margin", *words, "--out", str(tmp_path / "g")]
+    assert main(line) == BAD_INPUT
+    assert "expected trusted images of two classes or more; got 0 of 0" in capsys.readouterr().err
 
 
 def test_a_class_at_its_ceiling_has_the_slope_of_the_ceiling_and_one_below_has_its_own():

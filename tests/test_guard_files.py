@@ -1,5 +1,6 @@
 """Stored guards: fitted by a command, loaded without their images, refused where they do not fit."""
 
+import copy
 import json
 import re
 import shutil
@@ -18,8 +19,9 @@ from trompe.core.errors import BadInput, DataError, RunError, TargetError
 from trompe.core.numerics import from_levels
 from trompe.core.seeds import Stream
 from trompe.core.types import Outputs
-from trompe.data import Split
-from trompe.guards import KINDS, Scale, fit_guard, load_guard, read_card
+from trompe.data import Split, load
+from trompe.guards import KINDS, Scale, Trusted, fit_guard, load_guard, read_card
+from trompe.guards.store import card_of, save_guard
 from trompe.guards.types import TYPES
 from trompe.measure.readers import independent, load_readers
 from trompe.settings import GuardKind
@@ -266,10 +268,63 @@ def test_a_guard_of_trusted_images_stands_beside_a_class_for_none_of_these(kinds
     assert int((found.slack.gather(1, samples.classes[:40, None]) >= 0).sum()) > 30
     share = verb.measure(guard, abstaining, Split(samples.images[:40], samples.classes[:40])).false_alarms
     assert share.count < 10
+    assert examine_guard(guard, abstaining, from_levels(trusted.held.images), trusted.held.classes).findings == ()
     black = guarded.judge(torch.zeros(1, 1, 28, 28))
     assert black.logits.argmax(1).item() == 10 or bool((black.slack[0, :10] < 0).any())
     verdict = next(iter(GuardedClassifier(guarded)(torch.full((1, 1, 28, 28), 0.3))))
     assert not verdict.accepted or verdict.label == "none of these"
+
+
+def test_what_is_named_none_of_these_is_not_accepted(samples, trusted, abstaining):
+    """However far its own column is from being refused, and however sure the network is of it."""
+    guard = fit_guard("neighbours", trusted)
+    module = copy.deepcopy(abstaining.module)
+    module[1].bias.data[10] = 1e4
+    mute = TorchTarget("mute", module, abstaining.spec, abstaining.labels, declared=abstaining.declared)
+    found = verb.measure(guard, mute, Split(samples.images[:40], samples.classes[:40]))
+    assert [share.count for share in (found.coverage, found.certain, found.accepted_and_correct)] == [0, 0, 0]
+
+
+def test_a_class_for_none_of_these_that_is_not_the_last_is_refused(folder, abstaining):
+    module = nn.Sequential(*abstaining.module, Rolled()).eval()
+    labels = (abstaining.labels[-1], *abstaining.labels[:-1])
+    first = TorchTarget("first", module, abstaining.spec, labels, declared=replace(abstaining.declared, labels=labels))
+    for images in ("mnist", str(folder)):
+        with pytest.raises(BadInput, match="none of these that is the last label"):
+            verb.trusted_images(first, images)
+
+
+class Rolled(nn.Module):
+    """The last output first."""
+
+    def forward(self, logits):
+        return logits.roll(1, 1)
+
+
+@pytest.mark.parametrize("kind", ["class-neighbours", "class-kde", "neighbours"])
+@pytest.mark.parametrize("some", [12, 90])
+def test_few_images_refuse_no_more_than_was_asked_for(kind, some, layered):
+    """Bounds of the images that a threshold is taken from would leave nearly all of them inside, and few others."""
+    digits = load("mnist").train
+    order = [(digits.classes == c).nonzero().flatten() for c in range(10)]
+    parts = [
+        torch.cat([rows[low:high] for rows in order])
+        for low, high in ((0, some), (some, some + some // 3), (some + some // 3, some + some // 3 + 100))
+    ]
+    known, held, others = (Split(digits.images[rows], digits.classes[rows]) for rows in parts)
+    outputs = [layered.judge(from_levels(part.images)) for part in (known, held)]
+    guard = fit_guard(kind, Trusted(known, held, *outputs, labels=10, false_alarms=0.01))
+    slack = torch.cat([guard.slack(outputs[0], from_levels(part)) for part in others.images.split(250)])
+    refused = int((slack.gather(1, others.classes.unsqueeze(1)) < 0.0).sum())
+    assert refused <= 70
+
+
+def test_images_that_no_picture_holds_are_kept_all_the_same(trusted, layered, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    guard = fit_guard("neighbours", trusted)
+    save_guard(tmp_path, guard, card_of(guard, layered, {}, "", {}))
+    assert not list(tmp_path.glob("*.png"))
+    assert load_guard(tmp_path).fingerprint() == guard.fingerprint()
 
 
 def test_a_layer_that_is_lacking_is_named_with_what_would_do(trusted):

@@ -233,6 +233,11 @@ def _constant_when_refused(neighbours):
     return slack
 
 
+def _broken(slack):
+    """The same numbers, whose slope is 0 times infinity."""
+    return slack + 0.0 * (slack - slack.detach()).sqrt()
+
+
 PLANTED = {
     "a hard gate": (_hard, "finite slack"),
     "a hard gate with a number": (_constant_when_refused, "different values of slack (a hard gate)"),
@@ -242,6 +247,7 @@ PLANTED = {
     "no slope": (lambda n: lambda o, x: n.slack(o, x).detach(), "No gradient"),
     "stairs": (lambda n: lambda o, x: (50 * n.slack(o, x)).round() / 50 + 0.0 * x.sum(), "slope of the slack"),
     "float32": (lambda n: lambda o, x: n.slack(o, x).float(), "float64"),
+    "a slope that is no number": (lambda n: lambda o, x: _broken(n.slack(o, x)), "must be a number everywhere"),
 }
 
 

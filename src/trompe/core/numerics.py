@@ -95,7 +95,7 @@ def limit_odds(logits: Logits, ceiling: Classwise, link: Link = "softmax") -> Lo
 
     What the strongest class gives up goes to the others in their proportions, so that it stays the strongest and
     probabilities sum to what they did. Nothing saturates, and a class at its ceiling has the ceiling's gradient. Where
-    the link is independent, all classes are lowered by as much as the strongest.
+    the link is independent, all classes are lowered by as much as the strongest, and no other is above its own ceiling.
 
     Args:
         logits: Shape (n, classes), any float type, at least two classes for a softmax; some may be -infinite.
@@ -114,7 +114,7 @@ def limit_odds(logits: Logits, ceiling: Classwise, link: Link = "softmax") -> Lo
     peak, strongest = z.max(1, keepdim=True)
     most = ceiling.gather(1, strongest)
     if link == "independent":
-        return z - (peak - most).clamp(min=0.0)
+        return torch.minimum(z - (peak - most).clamp(min=0.0), ceiling)
     some = torch.maximum(z, peak - _NOTHING)  # of a class of probability 0, so that it can be given something
     others = some.scatter(1, strongest, -math.inf).logsumexp(1, keepdim=True)
     lowered = some.scatter(1, strongest, torch.minimum(peak, others + most))

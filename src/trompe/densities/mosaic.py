@@ -8,14 +8,21 @@ import torch
 from PIL import Image
 
 from trompe.core.errors import DataError
+from trompe.core.specs import UNREADABLE
 from trompe.core.types import Levels
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _SHAPE = "shape"
 
 
+def fits(images: Levels) -> bool:
+    """Whether one picture may hold them: of 1, 3 or 4 channels, and of no more pixels than PIL reads without a word."""
+    n, channels, height, width = images.shape
+    return channels in _MODES and 1.1 * n * height * width <= (Image.MAX_IMAGE_PIXELS or math.inf)
+
+
 def write_mosaic(path: Path, images: Levels) -> None:
-    """Store images of 1, 3 or 4 channels in one PNG, row by row; `read_mosaic` gives the same bytes back."""
+    """Store images that fit in one PNG, row by row; `read_mosaic` gives the same bytes back."""
     from PIL.PngImagePlugin import PngInfo
 
     n, channels, height, width = images.shape
@@ -38,14 +45,13 @@ def read_mosaic(path: Path) -> Levels:
         DataError: The file is missing, damaged, or no mosaic.
     """
     try:
-        # A mosaic of ours may have more pixels than PIL expects of a photograph: its size is bounded by its own note.
         with Image.open(path) as picture:
             n, channels, height, width = map(int, picture.info[_SHAPE].split())
             array = numpy.array(picture)
         across = array.shape[1] // width
         field = torch.from_numpy(array).reshape(-1, height, across, width, channels).permute(0, 2, 4, 1, 3)
         return field.reshape(-1, channels, height, width)[:n].contiguous()
-    except (OSError, SyntaxError, KeyError, ValueError, RuntimeError, ZeroDivisionError) as cause:
+    except (*UNREADABLE, KeyError, RuntimeError, ZeroDivisionError) as cause:
         raise DataError(
             expected="a mosaic of images",
             got=f"{type(cause).__name__} ({cause})",

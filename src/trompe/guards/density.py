@@ -140,15 +140,16 @@ def fit_density(  # noqa: PLR0913  one for each thing a guard is made of
     kind: str, known: Split, held: Split, *, labels: int, false_alarms: float = 0.01, seed: int = 0,
     iterations: int = 2000, data: str = "unnamed",
 ) -> DensityGuard:  # fmt: skip
-    """A density of some natural images, bounds and scales from others.
+    """A density of some natural images with its bounds, and scales from others.
 
     With typicality, each of the seven bounds gets an even share of the false alarms first; then the least of all is put
-    on a scale of its own, so that the share of images refused is the one asked for.
+    on a scale of its own, so that the share of images refused is the one asked for. That holds of images to come since
+    the bounds are not of those that the scale is taken from: of the same, so few are beyond them that many others are.
 
     Args:
         kind: One of `DENSITIES`.
-        known: What the density is fitted to, of every class.
-        held: What bounds and scales are taken from, of every class.
+        known: What the density is fitted to and bounds are taken from, of every class.
+        held: What scales are taken from, of every class.
         labels: How many classes there are.
         false_alarms: Share of the latter that is refused.
         seed: Of autoencoders.
@@ -164,7 +165,7 @@ def fit_density(  # noqa: PLR0913  one for each thing a guard is made of
     typical, share = None, false_alarms
     if classwise:
         share = false_alarms / 7.0
-        typical = Typicality.of(from_levels(held.images), held.classes, labels, share)
+        typical = Typicality.of(from_levels(known.images), known.classes, labels, share)
     inner = scales_of(likely, held.classes, labels, share)
     bare = DensityGuard(kind, density, inner, typical, (Scale(0.0, 1.0),) * labels, data)
     least = torch.cat([bare.least(from_levels(part)).detach() for part in held.images.split(_AT_ONCE)])

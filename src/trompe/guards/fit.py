@@ -167,6 +167,8 @@ def fit_guard(kind: str, trusted: Trusted, also: Sequence[str] = ()) -> Guard:
             expected="kinds that are all different", got=", ".join(kinds), where="--also", do="Leave one of them out."
         )
     check_trusted(trusted.everything[0], trusted.labels)
+    if len(kinds) > 1 or trusted.doubts:  # what is asked of the slack that comes out needs images of its own
+        check_trusted(trusted.held, trusted.labels)
     for name in kinds:
         _check_given(name, trusted)
     made = _accepting(kinds, trusted)

@@ -12,7 +12,7 @@ from torch import Tensor
 from trompe.core.errors import BadInput
 from trompe.core.numerics import from_levels
 from trompe.core.types import Classwise, Images, Levels, Outputs, Rows
-from trompe.guards.scale import Parts, Scale, scale_numbers, scales_from
+from trompe.guards.scale import Parts, Scale, scale_numbers, scales_from, scales_of
 
 _SMALL = 1e-6
 _AT_ONCE = 512
@@ -121,8 +121,8 @@ def neighbours_of(
 
     Args:
         kept: Bytes, of each class at least one.
-        held: Bytes, of each class at least two.
-        false_alarms: Share of those that is refused, of each class.
+        held: Bytes, of each class at least one.
+        false_alarms: Share of those that is refused; of each class where it has enough for that, see `own_by_class`.
         data: Name of the images.
 
     Raises:
@@ -130,11 +130,9 @@ def neighbours_of(
     """
     trusted, counts = torch.cat(list(kept)), tuple(len(part) for part in kept)
     bare = NeighbourGuard(trusted, counts, (Scale(0.0, 1.0),) * len(counts), data)
-    scales = tuple(
-        Scale.of(torch.cat([bare.nearest(from_levels(chunk))[:, c] for chunk in part.split(_AT_ONCE)]), false_alarms)
-        for c, part in enumerate(held)
-    )
-    return NeighbourGuard(trusted, counts, scales, data)
+    near = torch.cat([bare.nearest(from_levels(chunk)) for chunk in torch.cat(list(held)).split(_AT_ONCE)])
+    classes = torch.repeat_interleave(torch.tensor([len(part) for part in held]))
+    return NeighbourGuard(trusted, counts, scales_of(near, classes, len(counts), false_alarms), data)
 
 
 def centred(images: Images) -> Float64[Tensor, "n values"] | Tensor:

@@ -13,14 +13,13 @@ from safetensors.torch import load_file, save
 from trompe.core.check import check_name
 from trompe.core.errors import BadInput, DataError
 from trompe.core.types import Guard, Target
-from trompe.densities.mosaic import read_mosaic, write_mosaic
+from trompe.densities.mosaic import fits, read_mosaic, write_mosaic
 from trompe.guards.combined import type_of
 from trompe.guards.doubt import ENOUGH, DoubtingGuard
 from trompe.guards.types import AND, TYPES, Stored
 
 CARD = "guard.json"
 _ARRAYS, _FORMAT = "guard.safetensors", 1
-_PICTURED = (1, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def save_guard(folder: Path, guard: Stored, card: GuardCard) -> None:
     """
     plain = {}
     for name, array in guard.parts()[1].items():
-        if array.dtype == torch.uint8 and array.ndim == 4 and array.shape[1] in _PICTURED:
+        if array.dtype == torch.uint8 and array.ndim == 4 and fits(array):
             write_mosaic(folder / f"{name}.png", array)
         else:
             plain[name] = array.detach().contiguous()

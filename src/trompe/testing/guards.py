@@ -8,6 +8,7 @@ import torch
 from trompe.core.numerics import quantise
 from trompe.core.seeds import Stream
 from trompe.core.types import Classwise, Guard, Images, Outputs, Rows, Target
+from trompe.targets.guarded import with_none
 from trompe.testing.report import Examination, NotApplicable, Report, randomness_moved, same_bits
 
 _NEEDS = frozenset({"logits", "features", "inputs", "gradients"})
@@ -35,7 +36,11 @@ class _Probe:
 
     def slack(self, images: Images) -> Classwise:
         with torch.inference_mode():
-            return self.guard.slack(self.target.judge(images), images)
+            return self.asked(images)
+
+    def asked(self, images: Images) -> Classwise:
+        """The guard's slack; 0 for a last class that is for none of these, where it has none of that."""
+        return with_none(self.guard.slack(self.target.judge(images), images), self.target)
 
 
 def examine_guard(guard: Guard, target: Target, natural: Images, classes: Rows) -> Report:
@@ -129,12 +134,14 @@ def _check_slope(probe: _Probe) -> Iterator[str]:
     images = probe.strange()
     with torch.enable_grad():
         leaf = images.clone().requires_grad_()
-        slack = probe.guard.slack(probe.target.judge(leaf), leaf)
+        slack = probe.asked(leaf)
         if not slack.requires_grad:
             yield "No gradient can be taken of the slack."
             return
         best = slack.amax(1)
         (slope,) = torch.autograd.grad(best.sum(), leaf)
+    if not bool(slope.isfinite().all()):
+        yield "The slope of the slack must be a number everywhere."
     flat = (slope == 0.0).flatten(1).all(1)[best.detach() < 0.0]
     if len(flat) and bool(flat.to(torch.float64).mean() > 0.5):
         yield f"At {int(flat.sum())} of {len(flat)} refused inputs the slope of the slack is exactly 0."

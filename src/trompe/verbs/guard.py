@@ -137,9 +137,17 @@ def trusted_images(target: Target, images: str) -> Images:
         BadInput: A data set of other classes, or a folder without classes.
         DataError: They cannot be had.
     """
+    abstain = declared_of(target).abstain
+    if abstain in target.labels[:-1]:
+        raise BadInput(
+            expected="a class for none of these that is the last label, or none",
+            got=f"{abstain!r}, number {target.labels.index(abstain)} of {len(target.labels)}",
+            where=f"target {target.name}",
+            do="Let the classifier give that output last.",
+        )
     if images in NAMES:
         data = load(images)
-        own = [label for label in target.labels if label != declared_of(target).abstain]
+        own = [label for label in target.labels if label != abstain]
         if list(data.labels) != own or tuple(data.train.images.shape[1:]) != tuple(target.spec.shape):
             raise _others(target, images, f"{len(data.labels)} classes {', '.join(data.labels[:3])}, ...")
         train = half(data.train, "even")
@@ -172,7 +180,7 @@ def measure(guard: Guard, target: Target, images: Split) -> Measured:
     slack, logits = with_none(own_slack, target), borne(guard, own_slack, outputs.logits, target)
     won = outputs.logits.argmax(1)
     own = slack.gather(1, images.classes.unsqueeze(1)).squeeze(1) >= 0.0
-    passed = slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0
+    passed = (slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0) & (won < named(target))  # none of these: refused
     if outputs.slack is not None:  # the classifier's own rule
         passed = passed & (outputs.slack.gather(1, won.unsqueeze(1)).squeeze(1) >= 0.0)
     right = won == images.classes
