@@ -61,6 +61,7 @@ from trompe.settings import GuardKind, HardenSettings
 from trompe.targets.architectures import build
 from trompe.targets.trained import read_card
 from trompe.targets.training import Recipe as Schedule
+from trompe.targets.training import batches
 from trompe.verbs.harden import hardening
 
 DATA = bars()
@@ -406,14 +407,22 @@ def test_a_training_that_was_broken_off_goes_on_to_the_same_bits(recipe, tmp_pat
     assert left == sorted(path.name for path in (tmp_path / "whole").iterdir())
 
 
-def test_a_training_does_not_go_on_with_other_images(tmp_path):
-    begun = hardening(HardenSettings(**options(tmp_path, "cut", "low-confidence")))
+@pytest.mark.parametrize("recipe", ["low-confidence", "negative-class"])
+def test_a_training_does_not_go_on_with_other_images(recipe, tmp_path):
+    begun = hardening(HardenSettings(**options(tmp_path, "cut", recipe)))
     next(begun)
     begun.close()
     shutil.rmtree(tmp_path / "data")
     write_folder(tmp_path / "data", 50)
     with pytest.raises(RunError, match="other values of images"):
-        trompe.harden(**options(tmp_path, "cut", "low-confidence"), resume=True)
+        trompe.harden(**options(tmp_path, "cut", recipe), resume=True)
+
+
+def test_fewer_images_than_a_batch_are_a_batch():
+    drawn = batches(20, 64, 0)
+    for _ in range(3):
+        assert sorted(next(drawn).tolist()) == list(range(20))
+    assert [len(rows) for rows, _ in zip(batches(20, 8, 0), range(5), strict=False)] == [8] * 5
 
 
 def test_the_fingerprint_of_images_counts_every_class_and_image():

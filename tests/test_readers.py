@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from test_densities import bars, levels
 
 from trompe.core.errors import BadInput, DataError
@@ -25,6 +26,7 @@ from trompe.measure.readers import (
 from trompe.measure.readers.calibrate import calibrate
 from trompe.measure.readers.fit import fit_readers, material
 from trompe.measure.readers.neighbours import Neighbours
+from trompe.measure.readers.parts import Parts
 from trompe.measure.readers.rule import WIDER, Noise, Rule, lead_over_others
 from trompe.measure.readers.spoil import NOISE, SPOILT, noise, spoilt
 from trompe.measure.readers.store import CALIBRATION, save_known, save_reader, stored_readers, unfit
@@ -271,6 +273,25 @@ def test_readers_come_back_from_a_folder_as_they_were(tmp_path, small):
     for one, other in zip(found, small[1], strict=True):
         assert torch.equal(one.scores(asked), other.scores(asked))
     assert not list(tmp_path.rglob("*.pkl"))
+
+
+def test_known_images_that_no_picture_holds_are_kept_all_the_same(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    stored(tmp_path, small)
+    assert not (tmp_path / "known.png").exists()
+    assert [one.fingerprint() for one in load_readers(CLASSES, (1, 8, 8), tmp_path)] == [
+        one.fingerprint() for one in small[1]
+    ]
+
+
+def test_parts_of_many_classes_come_back_as_they_were(tmp_path):
+    many = 300
+    words = torch.zeros(2, 25)
+    word, weight = torch.ones(many, 4, dtype=torch.int64), torch.full((many, 4), 255)
+    parts = Parts(words, word, weight, torch.arange(many), torch.zeros(9, many))
+    parts.save(tmp_path)
+    found = Parts.load(tmp_path, Split(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)))
+    assert found.fingerprint() == parts.fingerprint()
 
 
 def test_readers_of_another_data_set_are_refused(tmp_path, small):

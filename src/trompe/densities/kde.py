@@ -129,7 +129,7 @@ class KernelDensity:
     def save(self, folder: Path) -> None:
         """Write ``kde.json``, ``kde.png`` (the prototypes) and ``kde.safetensors`` (their classes)."""
         write_mosaic(folder / "kde.png", self.prototypes)
-        (folder / "kde.safetensors").write_bytes(save({"classes": self.classes.to(torch.uint8)}))
+        (folder / "kde.safetensors").write_bytes(save({"classes": self.classes.to(torch.int32)}))
         card = {"bandwidth": self.bandwidth, "view": vars(self.view)}
         (folder / "kde.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 

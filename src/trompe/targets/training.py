@@ -102,8 +102,11 @@ def errors(module: nn.Module, data: Split) -> int:
 
 
 def batches(n: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Rows of n images in batches of a size, a new order each epoch, without end; the same for the same seed."""
-    epoch = 0
+    """Rows of n images in batches of a size (of all where they are fewer), a new order each epoch, without end.
+
+    The same for the same seed.
+    """
+    size, epoch = min(size, n), 0
     while True:
         order = Stream(seed, "train/order", epoch).uniform(n).argsort(stable=True)
         yield from order[: n - n % size].split(size)

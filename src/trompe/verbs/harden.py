@@ -101,7 +101,10 @@ Made = tuple[Centred, Recipe, dict[str, Any]]
 def _rounds(settings: HardenSettings, data: Dataset, schedule: Schedule) -> Generator[Progress, None, Made]:
     del schedule
     loop = loop_of(settings, data)
-    wanted = {"data": settings.data, "shape": settings.shape, "seed": settings.seed, "loop": loop.describe()}
+    wanted = {
+        "data": settings.data, "images": data.train.fingerprint(), "shape": settings.shape, "seed": settings.seed,
+        "loop": loop.describe(),
+    }  # fmt: skip
     keep = Keep.open(settings.out, wanted, resume=settings.resume)
     done: list[Round] = []
     for event in working(data, loop, settings.seed, keep):

@@ -101,8 +101,8 @@ class Parts:
     def save(self, folder: Path) -> None:
         """Write ``parts.safetensors``."""
         exact = {"words": self.words.half(), "linear": self.linear.half()}
-        bytes_ = {name: getattr(self, name).to(torch.uint8) for name in ("word", "weight", "classes")}
-        arrays = {name: value.contiguous() for name, value in (exact | bytes_).items()}
+        small = {name: getattr(self, name).to(torch.int32) for name in ("word", "weight", "classes")}
+        arrays = {name: value.contiguous() for name, value in (exact | small).items()}
         (folder / "parts.safetensors").write_bytes(save(arrays))
 
     @classmethod

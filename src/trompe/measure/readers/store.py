@@ -14,7 +14,7 @@ from trompe.core.errors import BadInput, DataError
 from trompe.core.types import Reader
 from trompe.data import Split
 from trompe.densities.damage import damaged
-from trompe.densities.mosaic import read_mosaic, write_mosaic
+from trompe.densities.mosaic import fits, read_mosaic, write_mosaic
 from trompe.measure.readers.dense import Coders, Kernels
 from trompe.measure.readers.neighbours import Neighbours
 from trompe.measure.readers.parts import Parts
@@ -29,15 +29,23 @@ _LEAST_SENSITIVITY, _LEAST_SPECIFICITY = 0.8, 0.95
 
 
 def save_known(folder: Path, known: Split) -> None:
-    """Write the known images that readers share: ``known.png`` and ``known.safetensors`` (their classes)."""
-    write_mosaic(folder / "known.png", known.images)
-    classes = known.classes.to(torch.int32)
-    (folder / "known.safetensors").write_bytes(save({"classes": classes}))
+    """Write the known images that readers share: ``known.png`` and ``known.safetensors`` (their classes).
+
+    Images that are too many for a picture are in the latter.
+    """
+    arrays = {"classes": known.classes.to(torch.int32)}
+    if fits(known.images):
+        write_mosaic(folder / "known.png", known.images)
+    else:
+        arrays["images"] = known.images.contiguous()
+    (folder / "known.safetensors").write_bytes(save(arrays))
 
 
 def _known(folder: Path) -> Split:
     try:
-        return Split(read_mosaic(folder / "known.png"), load_file(folder / "known.safetensors")["classes"].long())
+        arrays = load_file(folder / "known.safetensors")
+        images = arrays["images"] if "images" in arrays else read_mosaic(folder / "known.png")
+        return Split(images, arrays["classes"].long())
     except DataError:
         raise
     except (OSError, SafetensorError, KeyError) as cause:
