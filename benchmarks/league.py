@@ -50,7 +50,7 @@ GUARDS = (
     "mahalanobis", "knn", "pca-residual", "entropy", "maximum-probability",
 )  # fmt: skip
 BUNDLED = {("mnist", 0): "lenet-mnist", ("mnist", 1): "lenet-mnist-b", ("fashion-mnist", 0): "lenet-fashion"}
-FALSE_ALARMS = 0.01
+FALSE_ALARMS, ITERATIONS = 0.01, 3000
 TIMES = "*"
 """Between a recipe and how many times as long it is trained: ``low-confidence*4``."""
 SHARES = "~"
@@ -70,7 +70,8 @@ def network(data: str, recipe: str, seed: int, work: Path, iterations: int) -> t
     """A trained network: the text that names it, and the command that makes it; "" of one that comes with trompe."""
     if recipe == "plain" and (data, seed) in BUNDLED:
         return BUNDLED[data, seed], ""
-    folder = work / "networks" / f"{data}-{recipe.replace(TIMES, '-x')}-{seed}"
+    other = f"-{iterations}-iterations" * (iterations != ITERATIONS)
+    folder = work / "networks" / f"{data}-{recipe.replace(TIMES, '-x')}-{seed}{other}"
     recipe, _, times = recipe.partition(TIMES)
     iterations *= int(times or 1)
     if recipe == "plain":
@@ -144,13 +145,13 @@ def behind(text: str, data: str, kind: str, work: Path) -> tuple[str, tuple[str,
     return str(path), (fitted, f"trompe inspect {Path(text).name} --guard {path.stem} --save {path.name}")
 
 
-def attacked(name: str, given: Defence, portfolio: str, options: argparse.Namespace) -> Judged:
+def attacked(name: str, given: Defence, portfolio: str, work: Path, trials: int | None) -> Judged:
     """The portfolio against a row; what is finished is taken up."""
-    out = place(name, portfolio, len(given.texts), options.work)
+    out = place(name, portfolio, len(given.texts), work, trials)
     text, *others = given.texts
     settings = TrialSettings(
         text, model=tuple(others), portfolio=portfolio, level=LEVEL, guard=given.guard, undefended=plain_of(name),
-        trials_per_class=options.trials_per_class, out=out, resume=out.exists(),
+        trials_per_class=trials, out=out, resume=out.exists(),
     )  # fmt: skip
     return run_case(case_of(settings))
 
@@ -161,9 +162,15 @@ def plain_of(name: str) -> str | None:
     return None if recipe == "plain" else BUNDLED[data, 0]
 
 
-def place(name: str, portfolio: str, models: int, work: Path) -> Path:
+def place(name: str, portfolio: str, models: int, work: Path, trials: int | None) -> Path:
     """Where the runs against a row lie."""
-    return work / "judged" / f"{portfolio}-{models}-{name.replace('/', '-')}"
+    return work / "judged" / f"{portfolio}-{models}-{name.replace('/', '-')}{f'-{trials}-a-class' if trials else ''}"
+
+
+def key_of(name: str, options: argparse.Namespace) -> str:
+    """What a row is called in the results."""
+    trials = f" {options.trials_per_class} a class" if options.trials_per_class else ""
+    return f"{name} {options.portfolio} x{options.models}{trials}"
 
 
 def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -172,7 +179,7 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     before = time.process_time()
     given = defence(name, options.models, options)
     target, text, others = given.targets[0], given.texts[0], given.texts[1:]
-    judged = attacked(name, given, options.portfolio, options)
+    judged = attacked(name, given, options.portfolio, options.work, options.trials_per_class)
     natural = protocols.scores(target, from_levels(load(data).test.images[:: options.every]))
     guard_text = f" --guard {given.guard.name}" if given.guard else ""
     models = "".join(f" --model {Path(other).name}" for other in others)
@@ -199,7 +206,7 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def command_of(name: str, options: argparse.Namespace) -> str:
     """The command that measures a row again, from nothing."""
     words = [f"python benchmarks/league.py --rows {name} --portfolio {options.portfolio}"]
-    usual = {"models": 1, "trials_per_class": None, "iterations": 3000, "every": 5}
+    usual = {"models": 1, "trials_per_class": None, "iterations": ITERATIONS, "every": 5}
     for key, value in usual.items():
         if getattr(options, key) != value:
             words.append(f"--{key.replace('_', '-')} {getattr(options, key)}")
@@ -255,9 +262,9 @@ def _looks(attacked: Attacked, run: Run) -> float:
 def static(target: Target, natural: torch.Tensor, data: str, options: argparse.Namespace) -> float:
     """AUROC of natural test images against images made without this defence: those that fooled the plain network."""
     plain = f"{data}/plain/none"
-    runs = place(plain, "screen", 1, options.work) / "models"
+    runs = place(plain, "screen", 1, options.work, None) / "models"
     if not runs.exists():
-        attacked(plain, defence(plain, 1, options), "screen", options)
+        attacked(plain, defence(plain, 1, options), "screen", options.work, None)
     (first, *_) = sorted(runs.iterdir())
     kept = [item.levels for record in open_run(first).classes for item in record.kept() if item.level == LEVEL]
     return auroc(natural, protocols.scores(target, from_levels(torch.stack(kept))))
@@ -290,13 +297,14 @@ def line(found: dict[str, Any]) -> str:
     return f"open {told.get('words', told)}, {found['natural']}, {found['steps']}, {found['cpu_seconds']} s"
 
 
-def picture(name: str, portfolio: str, models: int, work: Path) -> Path | None:
+def picture(name: str, options: argparse.Namespace) -> Path | None:
     """The images of a row that got through, large: confident, accepted, and not read by every reader; None if none.
 
     One column a trial: above, those that no reader reads first.
     """
     found: dict[str, list[tuple[int, torch.Tensor]]] = {}
-    for folder in sorted((place(name, portfolio, models, work) / "models").iterdir()):
+    runs = place(name, options.portfolio, options.models, options.work, options.trials_per_class) / "models"
+    for folder in sorted(runs.iterdir()):
         run = open_run(folder)
         reads = {(int(s), int(n), float(level)): said for s, n, level, said in run.measured["readers"].get("reads", ())}
         odds = run.judgements()
@@ -335,7 +343,7 @@ def main() -> None:
     parser.add_argument("--portfolio", choices=sorted(PORTFOLIOS), default="screen")
     parser.add_argument("--models", type=int, default=1, help="trained models, behind one guard")
     parser.add_argument("--trials-per-class", type=int, default=None)
-    parser.add_argument("--iterations", type=int, default=3000, help="of networks that do not come with trompe")
+    parser.add_argument("--iterations", type=int, default=ITERATIONS, help="of networks that do not come with trompe")
     parser.add_argument("--every", type=int, default=5, help="so many test images stand for one in AUROC")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no row after so many of processor time")
     parser.add_argument("--no-protocols", dest="protocols", action="store_false")
@@ -347,10 +355,10 @@ def main() -> None:
     rows = json.loads(FILE.read_text(encoding="utf-8"))["rows"] if FILE.exists() else {}
     if options.picture:
         for name in options.rows:
-            say(f"{name}: {picture(name, options.portfolio, options.models, options.work)}")
+            say(f"{name}: {picture(name, options)}")
         return
     for name in [] if options.write else options.rows:
-        key = f"{name} {options.portfolio} x{options.models}"
+        key = key_of(name, options)
         if time.process_time() > 60.0 * options.minutes:
             break
         if key in rows and not options.again:

@@ -77,7 +77,7 @@ def _cells(found: dict[str, Any], usual: Any) -> list[str]:
     looks = steps["median"]
     if isinstance(looks, int | float):
         looks = f"{looks:g}" + (f" (x {looks / usual:.1f})" if isinstance(usual, int | float) and usual else "")
-    sure = _range([each["certain"] for each in every], 1) if "certain" in every[0] else _range([found.get("sure")], 1)
+    sure = _range([each["certain"] for each in every], 1)
     area, time_ = found["auroc"], found["seconds_per_image"]
     return [
         found["recipe"], found["guard"], _portfolio(judged), _range([each["accuracy"] for each in every]),
@@ -88,10 +88,10 @@ def _cells(found: dict[str, Any], usual: Any) -> list[str]:
     ]  # fmt: skip
 
 
-def _range(counts: Sequence[Sequence[int] | None], digits: int = 2) -> str:
+def _range(counts: Sequence[Sequence[int]], digits: int = 2) -> str:
     """Shares of natural images, by one network or from the least to the largest of several."""
-    found = sorted({f"{100 * count[0] / count[1]:.{digits}f}" for count in counts if count}, key=float)
-    return " to ".join(dict.fromkeys((found[0], found[-1]))) + " %" if found else NOT_MEASURED
+    found = sorted({f"{100 * count[0] / count[1]:.{digits}f}" for count in counts}, key=float)
+    return " to ".join(dict.fromkeys((found[0], found[-1]))) + " %"
 
 
 def _portfolio(judged: dict[str, Any]) -> str:

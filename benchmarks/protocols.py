@@ -16,6 +16,7 @@ from trompe.core.seeds import Stream
 from trompe.core.types import Outputs, Target
 from trompe.data import load
 from trompe.measure.metrics import auroc
+from trompe.targets.guarded import named
 
 IMAGES, STEPS, RADIUS = 100, 60, 0.3
 OTHER = {"mnist": "fashion-mnist", "fashion-mnist": "mnist"}
@@ -34,13 +35,13 @@ DIFFERS = {
 
 
 def scores(target: Target, images: Tensor) -> Tensor:
-    """Of each image the bid value of its best class, float64, shape (n,)."""
+    """Of each image the bid value of its best class, float64, shape (n,); a class for none of these is none."""
     with torch.inference_mode():
-        return torch.cat([_bids(target, part).amax(1) for part in images.split(100)])
+        return torch.cat([_bids(target, target.judge(part)).amax(1) for part in images.split(100)])
 
 
-def _bids(target: Target, images: Tensor) -> Tensor:
-    return bid_value(target.judge(images), target.link)
+def _bids(target: Target, outputs: Outputs) -> Tensor:
+    return bid_value(outputs, target.link)[:, : named(target)]
 
 
 def attacked(target: Target, images: Tensor, steps: int = STEPS, radius: float = RADIUS) -> Tensor:
@@ -58,7 +59,7 @@ def _attacked(target: Target, images: Tensor, steps: int, radius: float) -> Tens
     for step in range(steps + 1):
         leaf = quantise(here).requires_grad_()
         outputs = target.judge(leaf)
-        value, column = bid_value(outputs, target.link).max(1)
+        value, column = _bids(target, outputs).max(1)
         better = value.detach() > top
         best[better], top[better] = leaf.detach()[better], value.detach()[better]
         (slope,) = torch.autograd.grad(_height(outputs, column).sum(), leaf)
@@ -94,7 +95,7 @@ def protocols(target: Target, data: str, natural: Tensor) -> Mapping[str, Any]:
         data: What it was trained on.
         natural: Scores of natural test images.
     """
-    shape, classes = target.spec.shape, len(target.labels)
+    shape, classes = target.spec.shape, named(target)
     stream = Stream(0, "protocols", 0)
     uniform = stream.branch("normal").uniform32(1000, *shape).clamp(1e-6, 1.0 - 1e-6)
     rubbish = quantise((2.0**0.5 * torch.erfinv(2.0 * uniform - 1.0)).clamp(0.0, 1.0))
