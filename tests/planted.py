@@ -1311,8 +1311,8 @@ BUGS = (
     Bug(
         "the renderer is chosen anew for a repetition",
         "verbs/rerun.py",
-        '{"renderer": "torch", **stored,',
-        "{**stored,",
+        '"renderer": "torch", **stored,',
+        "**stored,",
         "tests/test_renderer.py::test_a_repetition_is_painted_by_the_same",
     ),
     Bug(
@@ -2175,5 +2175,26 @@ BUGS = (
         '"images": data.train.fingerprint(), "shape"',
         '"images": "", "shape"',
         "tests/test_harden.py::test_a_training_does_not_go_on_with_other_images",
+    ),
+    Bug(
+        "crops of independent classes share one probability",
+        "targets/preprocessing.py",
+        'if link == "independent":',
+        'if link == "neither":',
+        "tests/test_declaration.py::test_ten_crops_average_probabilities",
+    ),
+    Bug(
+        "a label that was never given is certain",
+        "targets/sklearn.py",
+        "part[:, 0] * 0.0 if constant and not names[0] else part[:, -1]",
+        "part[:, -1]",
+        "tests/test_audit_targets.py::test_a_label_that_was_never_given_is_certain_of_nothing",
+    ),
+    Bug(
+        "a place counts as what was computed",
+        "run/read.py",
+        'if key != "target"}',
+        'if key != "nothing"}',
+        "tests/test_cli.py::test_a_run_of_a_folder_is_repeated_from_anywhere",
     ),
 )

@@ -23,14 +23,14 @@ from tiny import TINY_LABELS
 from torch import nn
 
 from trompe.cli.main import main
-from trompe.core.errors import RunError
+from trompe.core.errors import RunError, TargetError
 from trompe.experiments import texts
 from trompe.experiments.chains import OTHER
 from trompe.run import open_run
 from trompe.settings import AuditSettings
 from trompe.targets import Declaration, Preprocessing, write_declaration
 from trompe.targets.preprocessing import PLAIN
-from trompe.targets.sklearn import Estimator
+from trompe.targets.sklearn import Estimator, from_estimator
 from trompe.verbs.audit import TOKEN_METHODS
 
 DIGITS = tuple("0123456789")
@@ -493,3 +493,22 @@ def test_imagenet_with_twenty_classes(method, budget, tmp_path, capsys):
         print(f"\n{method}: {searched:.0f} s of search, {seconds:.0f} s in all")
     if method == "pixels-ascend":
         assert str(run.confident(0.9999)) == "at least 20 of 20 attempted"
+
+
+@pytest.mark.parametrize("digest", ["", "x"])
+def test_a_label_that_was_never_given_is_certain_of_nothing(digest):
+    """scikit-learn gives one column then, which says that it is sure of no."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    rows = numpy.random.default_rng(0).uniform(size=(40, 16))
+    labels = numpy.stack([rows[:, 0] > 0.5, rows[:, 1] > 0.5, rows[:, 0] < 2.0, rows[:, 0] > 2.0], 1).astype(int)
+    forest = RandomForestClassifier(8, random_state=0).fit(rows, labels)
+    target = from_estimator("four", forest, Declaration(labels=tuple("abcd")), digest)
+    odds = target.judge(torch.rand(5, 1, 4, 4, generator=torch.Generator().manual_seed(0))).logits
+    assert bool((odds[:, 2] > 5.0).all())
+    assert bool((odds[:, 3] < -5.0).all())
+    three = RandomForestClassifier(8, random_state=0).fit(
+        rows, numpy.stack([labels[:, 0], labels[:, 0] + labels[:, 1]], 1)
+    )
+    with pytest.raises(TargetError, match="3 answers for label 1"):
+        from_estimator("three", three, Declaration(labels=tuple("ab")))

@@ -20,7 +20,9 @@ from trompe.core.types import Outputs
 from trompe.run.schema import DATABASE
 from trompe.settings import AuditSettings, TransferSettings
 from trompe.targets import TorchTarget
+from trompe.targets.load import bundled_targets
 
+LONG = 300 * "a"
 QUICK = ["--generations", "2", "--population", "20", "--confidence", "None"]
 
 
@@ -212,6 +214,36 @@ def test_a_run_whose_own_images_do_not_verify_is_exit_code_3(tmp_path, monkeypat
     assert "VERIFICATION FAILED" in capsys.readouterr().out
     assert main(["fool", "lenet-mnist", *QUICK, "--quiet", "--json", "--out", str(tmp_path / "other")]) == 3
     assert json.loads(capsys.readouterr().out)["summary"]["largest_difference"] > 0
+
+
+def test_a_run_in_a_folder_that_is_called_as_its_target_is_verified(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ["--budget", "40", "--population", "20", "--quiet", "--out"]
+    for out in ("softmax-mnist", "two"):
+        assert main(["fool", "softmax-mnist", *small, out]) in (0, 4)
+    assert main(["verify", "two"]) == 0
+    assert main(["rerun", "two", "--out", "three", "--quiet"]) == 0
+    assert "the same bytes" in capsys.readouterr().err
+
+
+def test_a_run_of_a_folder_is_repeated_from_anywhere(tmp_path, monkeypatch, capsys):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    shutil.copytree(bundled_targets()["softmax-mnist"], tmp_path / "here" / "net")
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["fool", "net", "--budget", "40", "--population", "20", "--quiet", "--out", "run"]) in (0, 4)
+    monkeypatch.chdir(tmp_path / "there")
+    assert main(["rerun", "../here/run", "--out", "again", "--quiet"]) == 0
+    assert "the same bytes" in capsys.readouterr().err
+    assert main(["verify", "again"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["fool", LONG, "--out", "r"], ["fool", "softmax-mnist", "--out", LONG], ["verify", LONG]]
+)
+def test_a_name_too_long_for_a_file_is_one_line(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    refused(words, capsys, LONG[:20])
 
 
 def test_rerun_says_whether_the_bytes_are_the_same(run, tmp_path, capsys):

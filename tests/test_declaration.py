@@ -143,6 +143,10 @@ def test_ten_crops_average_probabilities() -> None:
     merged = Preprocessing(size=(1, 1), crop="ten").merge(logits)
     wanted = logits.softmax(1).reshape(2, 10, 3).mean(1)
     assert torch.allclose(merged.exp(), wanted)
+    each = Preprocessing(size=(1, 1), crop="ten").merge(logits, "independent")
+    assert torch.allclose(each.sigmoid(), logits.sigmoid().reshape(2, 10, 3).mean(1))
+    sure = Preprocessing(size=(1, 1), crop="ten").merge(torch.full((10, 2), 40.0, dtype=torch.float64), "independent")
+    assert torch.allclose(sure, torch.full((1, 2), 40.0, dtype=torch.float64))
 
 
 def test_a_crop_larger_than_the_image_is_refused() -> None:
@@ -155,6 +159,12 @@ def test_a_single_sigmoid_is_two_classes() -> None:
     assert log_odds(Reading().logits(z))[0].tolist() == [-3.0, 3.0]
     assert log_odds(Reading("probabilities").logits(z.sigmoid()))[0, 1].item() == pytest.approx(3.0, abs=1e-5)
     assert log_odds(Reading("log-probabilities").logits(z.sigmoid().log()))[0, 1].item() == pytest.approx(3, abs=1e-5)
+
+
+@pytest.mark.parametrize("z", [-3.0, 0.0, 3.0, 9.0])
+def test_logarithms_of_independent_probabilities_are_no_log_odds(z: float) -> None:
+    said = Reading("log-probabilities", "independent").logits(torch.tensor([[z, -z]]).double().sigmoid().log())
+    assert said[0].tolist() == pytest.approx([z, -z], abs=1e-6)
 
 
 def test_log_odds_of_probabilities_are_those_of_the_logits_they_came_from() -> None:

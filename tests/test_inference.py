@@ -59,6 +59,12 @@ def test_signed_ranks_are_those_of_scipy_where_there_are_no_ties():
     assert signed_rank(values) == pytest.approx(stats.wilcoxon(values).pvalue, rel=1e-12)
 
 
+def test_equal_differences_of_shares_are_equal():
+    """Though 0.9 - 0.7 and 0.8 - 0.6 are not, in binary."""
+    shares = [0.9 - 0.7, -(0.8 - 0.6), 0.5 - 0.3, 0.4 - 0.2, 0.3 - 0.1, 0.7 - 0.5, 0.3 - 0.1 - 0.2]
+    assert signed_rank(shares) == signed_rank([2, -2, 2, 2, 2, 2, 0]) == 0.21875
+
+
 @given(WHOLE)
 def test_signed_ranks_do_not_care_which_way_is_up(values):
     assert signed_rank(values) == signed_rank([-value for value in values])

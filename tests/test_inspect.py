@@ -16,6 +16,7 @@ from trompe.cli.main import main
 from trompe.core.errors import DataError, TargetError
 from trompe.core.numerics import log_odds
 from trompe.data.folders import read_photographs
+from trompe.data.labelled import load_folder
 from trompe.measure.metrics import Answer, accuracy, calibration_error, odds_that_pass, usual_log_odds
 from trompe.targets import Declaration, Preprocessing, load_target, read_declaration
 from trompe.targets.preflight import preflight
@@ -277,6 +278,33 @@ def test_photographs_are_brought_to_size_with_the_class_of_their_folder(tmp_path
     assert found.classes.tolist() == [0, 1]
     assert found.images[1, :, 5, 5].tolist() == [255, 0, 0]
     assert read_photographs(tmp_path, ("a", "b"), (1, 4, 4), limit=1).labelled
+
+
+def test_what_is_hidden_is_no_photograph(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / label / ".ipynb_checkpoints").mkdir(parents=True)
+        for i in range(5):
+            Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / label / f"{i}.png")
+        Image.new("L", (8, 8)).save(tmp_path / label / ".ipynb_checkpoints" / "0-checkpoint.png")
+        (tmp_path / label / "._0.png").write_bytes(b"left by another system")
+        (tmp_path / label / "0.dir.png").mkdir()
+    (tmp_path / ".thumbnails").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / ".thumbnails" / "t.png")
+    assert len(read_photographs(tmp_path, ("a", "b"), (3, 8, 8))) == 10
+    data = load_folder(tmp_path)
+    assert tuple(data.train.images.shape[1:]) == (3, 32, 32)
+
+
+def test_sixteen_bits_are_the_nearest_of_eight(tmp_path: Path) -> None:
+    ramp = numpy.linspace(0, 65535, 64, dtype=numpy.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "x.png")
+    for channels in (1, 3):
+        (found,) = read_photographs(tmp_path, ("a", "b"), (channels, 8, 8)).images
+        assert torch.equal(found[0], torch.from_numpy((ramp / 257.0).round().astype(numpy.uint8)))
+    Image.fromarray(numpy.linspace(0.0, 1.0, 64, dtype=numpy.float32).reshape(8, 8)).save(tmp_path / "x.tiff")
+    (tmp_path / "x.tiff").rename(tmp_path / "x.png")
+    with pytest.raises(DataError, match="8 or 16 bits a channel; got numbers from 0 to 1"):
+        read_photographs(tmp_path, ("a", "b"), (1, 8, 8))
 
 
 @pytest.mark.parametrize(("make", "said"), [("empty", "got none"), ("odd", "'z'"), ("broken", "an image that can be")])

@@ -17,7 +17,7 @@ from trompe.core.errors import BadInput, TargetError
 from trompe.core.numerics import from_levels
 from trompe.core.specs import ImageSpec
 from trompe.search import Judge, JudgeSettings
-from trompe.targets import TorchTarget, bundled_targets, load_target
+from trompe.targets import Declaration, TorchTarget, bundled_targets, load_target
 from trompe.targets.generative import GENERATIVE
 from trompe.targets.trained import load_trained, read_card, read_samples, save_trained
 from trompe.targets.training import errors
@@ -30,6 +30,35 @@ SLOW = ("lenet-fashion", "lenet-mnist-b", "mlp-mnist", *GENERATIVE_NAMES)
 
 def flat(outputs: int = 4) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(36, outputs)).eval()
+
+
+class Gives(nn.Module):
+    """Whatever it is told to make of its images."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make = make
+
+    def forward(self, images):
+        return self.make(images)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda images: {"out": images},
+        lambda images: (images, images),
+        lambda images: images.mean((1, 2, 3)),
+        lambda images: images.nothing,
+        lambda images: {}[len(images)],
+        lambda images: int(f"{images.ndim} dimensions"),
+    ],
+)
+def test_a_module_that_is_no_classifier_is_refused_in_a_line(make):
+    with pytest.raises(TargetError, match=r"expected .*; got "):
+        load_target(Gives(make).eval(), Declaration(shape=(1, 6, 6), labels=tuple("abcd"))).judge(
+            torch.zeros(2, 1, 6, 6)
+        )
 
 
 def test_a_module_in_training_mode_is_refused():

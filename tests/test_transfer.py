@@ -342,6 +342,8 @@ def test_folder_names_are_labels_where_they_can_be():
         "T-shirt/top": "T-shirt-top",
         "trouser": "trouser",
     }
+    devices = class_folders(("con!", "com1.", "-nul", "nul"))
+    assert not {"con", "com1", "nul"} & {name.casefold() for name in devices.values()}
     both = class_folders(("a/b", "a-b"))
     assert both["a/b"] != both["a-b"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -144,3 +145,11 @@ def _say_array(images: Tensor) -> str:
         return f"{kind} with shape {tuple(images.shape)}"
     low, high = images.detach().to(torch.float64).aminmax()
     return f"{kind} in [{low.item():g}, {high.item():g}] with shape {tuple(images.shape)}"
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something at a path; not where no file could be, as of a name that is too long."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -1,6 +1,7 @@
 """Kinds of input: how one is written to a file that people can open, and read back bit for bit."""
 
 import io
+import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from trompe.core.errors import BadInput, RunError
 
-UNREADABLE = (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError)
+UNREADABLE = (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError, struct.error)
 """What Pillow raises of a file that is missing, damaged, no image, or far too large."""
 
 

@@ -19,6 +19,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".
 UNKNOWN = -1
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_SIXTEEN = 65535
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,16 @@ def image_files(folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
     parts = listed(folder, "--images", "Name a folder of photographs.")
     inner = [part for part in parts if part.is_dir() and not part.name.startswith(".")]
     if not inner:
-        return [(part, UNKNOWN) for part in parts if part.suffix.lower() in ENDINGS]
+        return [(part, UNKNOWN) for part in parts if _is_image(part, folder)]
     return [
-        (path, _column(part, labels))
-        for part in inner
-        for path in sorted(part.rglob("*"))
-        if path.suffix.lower() in ENDINGS
+        (path, _column(part, labels)) for part in inner for path in sorted(part.rglob("*")) if _is_image(path, folder)
     ]
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    """By its name: what is hidden (previews, what an archive of another system leaves) is none."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in ENDINGS and not hidden and path.is_file()
 
 
 def listed(folder: Path, option: str, do: str) -> list[Path]:
@@ -143,7 +147,7 @@ def _read(path: Path, shape: tuple[int, ...], fit: str) -> Tensor:
     channels, height, width = shape
     try:
         with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert(_MODES[channels])
+            image = _eight_bits(ImageOps.exif_transpose(opened), path).convert(_MODES[channels])
     except UNREADABLE as cause:
         raise DataError(
             expected="an image that can be read",
@@ -157,3 +161,22 @@ def _read(path: Path, shape: tuple[int, ...], fit: str) -> Tensor:
         image = image.resize((width, height), method) if stretched else ImageOps.fit(image, (width, height), method)
     array = numpy.array(image)
     return torch.from_numpy(array).reshape(height, width, channels).permute(2, 0, 1).contiguous()
+
+
+def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """The image with bytes for levels: of 16 bits the nearest of 256, where Pillow would make most of it white.
+
+    Raises:
+        DataError: Its range is not known: numbers with a point, or whole ones beyond 16 bits.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image
+    levels = numpy.asarray(image)
+    if image.mode == "F" or levels.min() < 0 or levels.max() > _SIXTEEN:
+        raise DataError(
+            expected="an image of 8 or 16 bits a channel",
+            got=f"numbers from {levels.min():g} to {levels.max():g}",
+            where=str(path),
+            do="Store it with 8 or 16 bits.",
+        )
+    return Image.fromarray((levels / (_SIXTEEN / 255.0) + 0.5).astype(numpy.uint8))

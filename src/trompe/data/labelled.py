@@ -1,16 +1,18 @@
 """A folder of labelled images as a data set: one folder a class, split once and for all."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from trompe.core.check import check_name
 from trompe.core.errors import BadInput, DataError
 from trompe.core.seeds import Stream
+from trompe.core.specs import UNREADABLE
 from trompe.data.dataset import NAMES, Dataset, Split, load
-from trompe.data.folders import ENDINGS, Photographs, image_files, listed, read_photographs
+from trompe.data.folders import Photographs, image_files, listed, read_photographs
 
 _LEAST = 3
 """Images a class: one to train on, one to choose on, one to test on."""
@@ -51,7 +53,7 @@ def load_folder(folder: Path, shape: tuple[int, int, int] | None = None, option:
         DataError: An image cannot be read.
     """
     labels = check_folder(folder, option)
-    found = read_photographs(folder, labels, shape or _first_shape(folder))
+    found = read_photographs(folder, labels, shape or _first_shape(folder, labels))
     if int(found.images.amin()) == int(found.images.amax()):
         raise _refused(folder, "images that differ", "one grey everywhere", option)
     parts = _parts(found)
@@ -95,12 +97,12 @@ def _parts(found: Photographs) -> list[torch.Tensor]:
     return [torch.cat(part).sort().values for part in parts]
 
 
-def _first_shape(folder: Path) -> tuple[int, int, int]:
-    first = min(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+def _first_shape(folder: Path, labels: Sequence[str]) -> tuple[int, int, int]:
+    first = image_files(folder, labels)[0][0]
     try:
         with Image.open(first) as image:
             return (1 if image.mode in ("1", "L", "I;16", "I", "F") else 3, image.height, image.width)
-    except (OSError, UnidentifiedImageError) as cause:
+    except UNREADABLE as cause:
         raise DataError(
             expected="an image that can be read", got=str(cause), where=str(first), do="Remove or repair the file."
         ) from cause

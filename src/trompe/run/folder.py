@@ -13,6 +13,17 @@ _ENDINGS = ("", "-wal", "-shm", "-journal")
 
 def prepare(folder: Path) -> int:
     """Make the folder and take its lock; refuse one that holds anything."""
+    try:
+        _check_empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except RunError:
+        raise
+    except OSError as cause:
+        raise _unwritable(folder, cause) from cause
+    return take_lock(folder)
+
+
+def _check_empty(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(expected="a folder", got="a file", where=f"--out {folder}", do="Choose another place.")
     if folder.exists() and ((folder / DATABASE).exists() or holds_more(folder)):
@@ -23,11 +34,6 @@ def prepare(folder: Path) -> int:
             where=f"--out {folder}",
             do="Go on with the run by --resume, or choose another folder.",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise _unwritable(folder, cause) from cause
-    return take_lock(folder)
 
 
 def holds_more(folder: Path) -> bool:

@@ -21,7 +21,7 @@ def class_folders(labels: Sequence[str]) -> dict[str, str]:
     plain = {label: _reduced(label) for label in labels}
     used = Counter(name.casefold() for name in plain.values())
     return {
-        label: name if name and _kept(label) and used[name.casefold()] == 1 else f"{name or 'class'}-{_digits(label)}"
+        label: name if _kept(label, name) and used[name.casefold()] == 1 else f"{name or 'class'}-{_digits(label)}"
         for label, name in plain.items()
     }
 
@@ -30,8 +30,9 @@ def _reduced(label: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in label)[:_LONGEST].strip("-")
 
 
-def _kept(label: str) -> bool:
-    return label.isascii() and label.isprintable() and len(label) <= _LONGEST and not _DEVICES.fullmatch(label)
+def _kept(label: str, name: str) -> bool:
+    plain = label.isascii() and label.isprintable() and len(label) <= _LONGEST
+    return plain and bool(name) and not _DEVICES.fullmatch(name)
 
 
 def _digits(label: str) -> str:

@@ -253,7 +253,8 @@ class Run:
         """
         digest = hashlib.sha256()
         about = self.about
-        fixed = (about.settings, about.target, about.judge, about.encoding, about.search, about.levels)
+        settings = {key: value for key, value in about.settings.items() if key != "target"}  # as seen from a folder
+        fixed = (settings, about.target, about.judge, about.encoding, about.search, about.levels)
         digest.update(json.dumps(fixed, sort_keys=True).encode())
         with reading(self.folder) as connection:
             connection.execute("BEGIN")  # one moment for all tables

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from trompe.core.check import is_there
 from trompe.core.errors import RunError, TrompeError, out_of_memory
 from trompe.run.about import SCHEMA_VERSION
 
@@ -117,7 +118,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         RunError: No run, damaged, or made by a newer trompe.
     """
     path = folder / DATABASE
-    if not path.is_file():
+    if not is_there(path):
         raise _no_run(folder)
     with ExitStack() as stack:
         connection = _connect_to_read(path, stack)
@@ -130,8 +131,9 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def _no_run(folder: Path) -> RunError:
     """Why a folder is no run; one that `trompe judge` wrote holds a run for each model."""
-    got = "no such folder" if not folder.exists() else "a file" if folder.is_file() else f"a folder without {DATABASE}"
-    runs = sorted(path.parent for path in folder.glob(f"models/*/{DATABASE}"))
+    there = is_there(folder)
+    got = "no such folder" if not there else "a file" if folder.is_file() else f"a folder without {DATABASE}"
+    runs = sorted(path.parent for path in folder.glob(f"models/*/{DATABASE}")) if there else []
     do = (
         f"Give a run in it: {', '.join(map(str, runs))}."
         if runs

@@ -43,8 +43,16 @@ class Function:
         Raises:
             TargetError: It failed, or gives something else.
         """
+        return self._tensor(self.answer(batch))
+
+    def answer(self, batch: Tensor) -> Any:
+        """What the function gives, as it is.
+
+        Raises:
+            TargetError: It failed.
+        """
         try:
-            answer = self.function(batch.numpy())
+            return self.function(batch.numpy())
         except Exception as cause:
             raise TargetError(
                 expected=f"an answer to an array of shape {tuple(batch.shape)}, {batch.dtype}".replace("torch.", ""),
@@ -52,7 +60,6 @@ class Function:
                 where=f"target {self.name}",
                 do="Call it with such an array by yourself; a target file declares its preprocessing.",
             ) from cause
-        return self._tensor(answer)
 
     def fingerprint(self) -> str:
         """A hash of its name and, where it has any, of its code: what it computes with is not looked into."""
@@ -141,5 +148,5 @@ def _gives_scores(model: Function, declared: Declaration) -> bool:
     """Whether it answers by label: seen by asking about one black image."""
     if declared.shape is None:
         return False
-    answer = model.function(declared.prepared.apply(torch.zeros(1, *declared.shape)).numpy())
+    answer = model.answer(declared.prepared.apply(torch.zeros(1, *declared.shape)))
     return isinstance(answer, list | tuple) and bool(answer) and isinstance(answer[0], Mapping)

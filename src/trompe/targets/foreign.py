@@ -98,7 +98,7 @@ class ForeignTarget:
                 where=f"target {self.name}",
                 do=WRAP,
             )
-        logits = self.prepared.merge(self.declared.reading.logits(numbers))
+        logits = self.prepared.merge(self.declared.reading.logits(numbers), self.declared.reading.link)
         return Outputs(logits, abstention(logits, self.labels, self.declared.abstain))
 
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from trompe.core.check import check_name
+from trompe.core.check import check_name, is_there
 from trompe.core.errors import BadInput, TargetError
 from trompe.core.types import Target
 from trompe.guards.store import GuardCard, check_fits, load_guard, read_card
@@ -109,9 +109,16 @@ def check_model(declared: Declaration, where: str) -> None:
         )
 
 
+def lasting(text: str) -> str:
+    """A target's text as it holds from any folder: the whole path of what is on disk, names as they are."""
+    named = text in bundled_targets() or text in _IMAGENET
+    known = named and not is_there(Path(text) / CARD)  # whatever else is called so
+    return str(Path(text).resolve()) if is_there(Path(text)) and not known else text
+
+
 def _opener(text: str) -> Open:
     path = Path(text)
-    if (path / CARD).is_file() or text in bundled_targets():
+    if is_there(path / CARD) or text in bundled_targets():
         return _open_trained
     if text in _IMAGENET:
         return _lazy("imagenet", "open_efficientnet")

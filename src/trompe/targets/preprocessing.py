@@ -6,9 +6,11 @@ from typing import Any, Literal, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from trompe.core.constants import constant
 from trompe.core.errors import BadInput
+from trompe.core.numerics import Link
 from trompe.core.types import Images, Logits
 
 Layout = Literal["nchw", "nhwc", "flat"]
@@ -105,10 +107,13 @@ class Preprocessing:
             batch = batch.permute(0, 2, 3, 1) if self.layout == "nhwc" else batch.flatten(1)
         return batch.to(_TYPES[self.dtype]).contiguous()
 
-    def merge(self, logits: Float[Tensor, "rows classes"]) -> Logits:
-        """One row an image: of ten crops, the logarithm of their mean probability."""
+    def merge(self, logits: Float[Tensor, "rows classes"], link: Link = "softmax") -> Logits:
+        """One row an image: of ten crops, the logits of their mean probability, whatever the link."""
         if self.rows == 1:
             return logits
+        if link == "independent":
+            crops = logits.reshape(-1, self.rows, logits.shape[1])
+            return logsigmoid(crops).logsumexp(1) - logsigmoid(-crops).logsumexp(1)
         each = logits.log_softmax(1).reshape(-1, self.rows, logits.shape[1])
         return each.logsumexp(1) - torch.log(torch.tensor(float(self.rows), dtype=each.dtype))
 

@@ -63,6 +63,9 @@ class Reading:
         """
         numbers = numbers if numbers.dtype == torch.float64 else numbers.to(torch.float32)
         if self.kind != "probabilities":
+            if self.kind == "log-probabilities" and self.link == "independent":
+                wide = numbers.to(torch.float64)
+                return wide - self._log_rest(wide.exp())
             single = numbers.shape[1] == 1 and self.link == "softmax"
             if not single:
                 return numbers

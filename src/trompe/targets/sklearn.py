@@ -46,7 +46,9 @@ class Estimator:
                 do="Declare the shape of its images in a target file: shape = [channels, height, width].",
             ) from cause
         if isinstance(answer, list):  # a yes or no for each label
-            answer = numpy.stack([part[:, -1] for part in answer], 1)
+            answer = numpy.stack(
+                [_yes(part, names) for part, names in zip(answer, self.estimator.classes_, strict=True)], 1
+            )
         return torch.from_numpy(numpy.asarray(answer, dtype=numpy.float64))[: len(batch)]
 
     def fingerprint(self) -> str:
@@ -106,6 +108,14 @@ def from_estimator(name: str, estimator: Any, declared: Declaration, digest: str
             do="Fit it with probability estimates (for an SVC, probability=True), or wrap it in a function.",
         )
     labelled = isinstance(classes, list)  # a list of arrays: one yes or no a label
+    more = [i for i, names in enumerate(classes) if len(names) > 2] if labelled else []
+    if more:
+        raise TargetError(
+            expected="a yes or no for each label",
+            got=f"{len(classes[more[0]])} answers for label {more[0]}",
+            where=f"target {name}",
+            do="Wrap it in a function that gives one row of numbers an image.",
+        )
     side = round(int(wide) ** 0.5)
     known = Declaration(
         shape=(1, side, side) if side * side == int(wide) else None,
@@ -116,11 +126,19 @@ def from_estimator(name: str, estimator: Any, declared: Declaration, digest: str
     return foreign(name, Estimator(estimator, name, digest or _digest(estimator)), declared, known)
 
 
+def _yes(part: Any, names: Any) -> Any:
+    """The column of yes, the last of two; of a label that was always the same in training, that or its contrary."""
+    constant = len(names) == 1
+    return part[:, 0] * 0.0 if constant and not names[0] else part[:, -1]
+
+
 def _digest(estimator: Any) -> str:
     """A hash of its parameters and of its answers to 64 fixed rows of numbers; there is no file to hash."""
     rows = Stream(0, "fingerprint", 0).uniform(64, int(estimator.n_features_in_)).numpy()
-    answers = numpy.asarray(estimator.predict_proba(rows), dtype=numpy.float64)
-    return hashlib.sha256(repr(estimator).encode() + answers.tobytes()).hexdigest()
+    answers = estimator.predict_proba(rows)
+    parts = answers if isinstance(answers, list) else [answers]
+    told = b"".join(numpy.asarray(part, dtype=numpy.float64).tobytes() for part in parts)
+    return hashlib.sha256(repr(estimator).encode() + told).hexdigest()
 
 
 def _damaged(text: str, cause: Exception) -> TargetError:

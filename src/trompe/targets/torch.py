@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from trompe.core.check import check_images, check_name
-from trompe.core.errors import TargetError
+from trompe.core.errors import TargetError, TrompeError
 from trompe.core.specs import ImageSpec
 from trompe.core.types import Images, Outputs
 from trompe.targets.declaration import Declaration, read_labels
-from trompe.targets.foreign import abstention, check_declared_labels, declared_shape, name_classes
+from trompe.targets.foreign import WRAP, abstention, check_declared_labels, declared_shape, name_classes
 from trompe.targets.preprocessing import PLAIN, Preprocessing
 from trompe.targets.reading import Reading
 
@@ -39,7 +39,15 @@ class Prepared(nn.Module):
         numbers = self.net(self.preprocessing.apply(images))
         if not isinstance(numbers, Tensor):
             numbers = getattr(numbers, "logits", numbers)  # as models of transformers wrap them
-        return self.preprocessing.merge(self.reading.logits(numbers))
+        if not isinstance(numbers, Tensor) or numbers.ndim != 2:
+            told = f"shape {tuple(numbers.shape)}" if isinstance(numbers, Tensor) else type(numbers).__name__
+            raise TargetError(
+                expected="a module that gives numbers of shape (n, classes)",
+                got=told,
+                where="the target's outputs",
+                do=WRAP,
+            )
+        return self.preprocessing.merge(self.reading.logits(numbers), self.reading.link)
 
     def extra_repr(self) -> str:
         """What is declared, so that it is part of the fingerprint."""
@@ -133,6 +141,15 @@ class TorchTarget:
                 got=str(cause).strip().splitlines()[0],
                 where=f"target {self.name}",
                 do="Check the declared shape against the model's first layer.",
+            ) from cause
+        except TrompeError:
+            raise
+        except (TypeError, ValueError, AttributeError, LookupError) as cause:
+            raise TargetError(
+                expected=f"an answer to images of shape {('n', *self.spec.shape)}, float32",
+                got=f"{type(cause).__name__}: {cause}",
+                where=f"target {self.name}",
+                do="Call it with such a tensor by yourself; a target file declares its preprocessing.",
             ) from cause
         return logits
 

@@ -34,6 +34,7 @@ from trompe.search import (
 from trompe.settings import AuditSettings, FoolSettings
 from trompe.targets import ForeignTarget, load_target
 from trompe.targets.guarded import guards_of, undefended
+from trompe.targets.load import lasting
 from trompe.targets.ready import Ready, make_ready, preprocessing_status
 from trompe.verbs.access import access_of
 from trompe.verbs.clusters import check_cluster, with_cluster
@@ -428,7 +429,7 @@ def describe_target(target: Target, text: str, ready: Ready) -> dict[str, Any]:
         **ready.describe(),
         "name": target.name,
         **versions,
-        "text": str(Path(text).resolve()) if Path(text).exists() else text,
+        "text": lasting(text),
         "fingerprint": target.fingerprint(),
         "labels": list(target.labels),
         "link": itself(target).link,

@@ -16,6 +16,7 @@ from trompe.measure.statistics import Share
 from trompe.search import Judge, JudgeSettings
 from trompe.settings import InspectSettings
 from trompe.targets import Preprocessing, load_target, write_declaration
+from trompe.targets.load import lasting
 from trompe.targets.preprocessing import CAFFE, EFFICIENTNET_LITE, IMAGENET
 from trompe.targets.ready import Ready, declared_of, make_ready, prepared_of, with_preprocessing
 from trompe.verbs.guarded import beside_target
@@ -212,7 +213,7 @@ def save_target_file(path: Path, text: str, found: Inspection) -> None:
     """Write a target file with everything that is known; an unverified preprocessing is suggested in a comment only."""
     target = found.ready.target
     declared = declared_of(target)
-    model = declared.model or (str(Path(text).resolve()) if Path(text).exists() else text)
+    model = declared.model or lasting(text)
     sure = found.ready.preprocessing in ("declared", "confirmed")
     full = replace(
         declared,

@@ -49,7 +49,10 @@ def repeat(settings: RerunSettings) -> Session:
     judge = JudgeSettings(**run.about.judge)
     stored = {key: tuple(value) if isinstance(value, list) else value for key, value in run.about.settings.items()}
     command = stored.pop("command")
-    fields: dict[str, Any] = {"renderer": "torch", **stored, "out": Path(settings.out), "resume": settings.resume}
+    fields: dict[str, Any] = {
+        "renderer": "torch", **stored, "target": run.about.target["text"], "out": Path(settings.out),
+        "resume": settings.resume,
+    }  # fmt: skip
     if command == "audit":
         return audit_session(AuditSettings(**fields), target, judge)
     return fool_session(FoolSettings(**fields), target, judge)
