@@ -123,10 +123,8 @@ def published(rows: dict[str, dict[str, Any]]) -> str:
     head = ["data", "recipe", "guard", "rubbish: error, mean confidence", "adversarial noise: MMC, AUROC, FPR95",
             "distal: AUROC, FPR at 99 % TPR", "other data: AUC, attacked AUC"]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for found in {key.split()[0]: found for key, found in rows.items()}.values():
+    for found in {key.split()[0]: found for key, found in rows.items() if found["protocols"]}.values():
         told = found["protocols"]
-        if not told:
-            continue
         rubbish, noise, distal, other = (told[name] for name in DIFFERS)
         sure = rubbish["mean_confidence_of_errors"]
         lines.append(

@@ -165,6 +165,8 @@ def test_a_single_sigmoid_is_two_classes() -> None:
 def test_logarithms_of_independent_probabilities_are_no_log_odds(z: float) -> None:
     said = Reading("log-probabilities", "independent").logits(torch.tensor([[z, -z]]).double().sigmoid().log())
     assert said[0].tolist() == pytest.approx([z, -z], abs=1e-6)
+    reading = Reading("log-probabilities", "independent")
+    assert reading.logits(torch.zeros(1, 1))[0, 0].item() == pytest.approx(reading.ceiling(1))
 
 
 def test_log_odds_of_probabilities_are_those_of_the_logits_they_came_from() -> None:

@@ -12,6 +12,7 @@ from trompe.cli.train import disagreement_lines
 from trompe.data import Split
 from trompe.data.halves import half
 from trompe.measure.readers.store import CALIBRATION, SHIPPED, stored_readers
+from trompe.verbs.train_readers import _folder
 
 
 def put(folder, n=160):
@@ -60,6 +61,14 @@ def test_what_is_no_folder_of_folders_is_refused(tmp_path, capsys):
     assert "for each of two or more classes" in capsys.readouterr().err
     assert main(["train", "lenet", "--images", str(tmp_path / "images"), "--out", str(tmp_path / "n")]) == 2
     assert "no folder of images for a network" in capsys.readouterr().err
+
+
+def test_hidden_files_decide_no_shape_and_are_no_images(tmp_path):
+    put(tmp_path, 12)
+    (tmp_path / "lying" / ".thumbnails").mkdir()
+    Image.new("RGB", (3, 5)).save(tmp_path / "lying" / ".thumbnails" / "0.png")
+    split, labels = _folder(tmp_path)
+    assert (labels, tuple(split.images.shape)) == (("lying", "standing"), (12, 1, 8, 8))
 
 
 def test_the_halves_share_nothing_and_make_the_whole():

@@ -148,6 +148,8 @@ def _read(path: Path, shape: tuple[int, ...], fit: str) -> Tensor:
     try:
         with Image.open(path) as opened:
             image = _eight_bits(ImageOps.exif_transpose(opened), path).convert(_MODES[channels])
+    except DataError:
+        raise
     except UNREADABLE as cause:
         raise DataError(
             expected="an image that can be read",

@@ -86,7 +86,7 @@ class Reading:
             >>> round(Reading("probabilities", floor=0.0005).ceiling(10), 2)
             5.4
         """
-        if self.kind != "probabilities":
+        if self.kind == "logits" or (self.kind, self.link) == ("log-probabilities", "softmax"):
             return None
         least = max(self.floor, RESOLUTION) if self.link == "independent" else self.floor * max(classes - 1, 1)
         return -math.log(least)

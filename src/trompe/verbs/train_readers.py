@@ -14,7 +14,7 @@ from PIL import Image
 from trompe.core.check import check_at_least
 from trompe.core.errors import DataError
 from trompe.data import Split, load
-from trompe.data.folders import ENDINGS, read_photographs
+from trompe.data.folders import UNKNOWN, image_files, read_photographs
 from trompe.data.halves import fifths, half, half_name
 from trompe.measure.readers.calibrate import calibrate, disagreements
 from trompe.measure.readers.fit import FITS, fit_readers, material
@@ -78,7 +78,7 @@ def _folder(folder: Path) -> tuple[Split, tuple[str, ...]]:
         labels = tuple(sorted(part.name for part in folder.iterdir() if part.is_dir() and part.name[0] != "."))
     except OSError as cause:
         raise _no_images(folder, cause.strerror or str(cause)) from cause
-    files = [path for label in labels for path in sorted((folder / label).rglob("*")) if path.suffix.lower() in ENDINGS]
+    files = [path for path, column in image_files(folder, labels) if column != UNKNOWN]
     if len(labels) < 2 or not files:
         raise _no_images(folder, f"{len(labels)} folders with {len(files)} images")
     try:
